@@ -1,0 +1,1 @@
+"""Problem-report intake of a certificate authority."""

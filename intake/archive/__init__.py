@@ -1,0 +1,1 @@
+"""Keeping: every message byte for byte, sealed and findable."""

@@ -1,0 +1,1 @@
+"""Knowing: which certificate is meant, whose it is, and what linters say."""

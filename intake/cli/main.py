@@ -1,0 +1,66 @@
+"""The command `intake`: finds the command that was asked for and maps errors to exit statuses.
+
+Modules of this folder import what is heavy inside their functions: start-up time is what an
+investigator feels.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from intake.cli import (
+    audit,
+    check,
+    demo,
+    escalation,
+    extract,
+    import_messages,
+    init,
+    lint,
+    message,
+    run,
+    search,
+    ticket,
+    trace,
+)
+from intake.errors import ConfigError, IntakeError
+
+GROUPS = (
+    demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket,
+    escalation, audit,
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"configuration: {problem}\n")
+        return error.exit_status
+    except IntakeError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every command."""
+    parser = argparse.ArgumentParser(
+        prog="intake", description="Problem-report intake of a certificate authority."
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration file (before the command)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in GROUPS:
+        group.add_commands(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

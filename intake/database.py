@@ -1,0 +1,158 @@
+"""The database: opening it, its transactions, and what differs between SQLite and PostgreSQL.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a commit that returned is on the disk.
+A write transaction starts with BEGIN IMMEDIATE, so that readers never turn into writers half-way.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import Session
+
+from intake.errors import ConfigError, ConfigProblem, OutsideUnavailableError, VerificationError
+
+SCHEMA_VERSION = "0001"  # the newest migration that this program knows
+BUSY_TIMEOUT_SECONDS = 30
+
+
+class Database:
+    """One database; hands out sessions, each of which is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Wrap an engine made by `open_database`."""
+        self.engine = engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Say whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Yield a session whose whole block is one durable transaction, or nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session that sees one consistent state and changes nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql("BEGIN")
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open an existing database and make sure that this program knows its schema.
+
+    Raises:
+        ConfigError: if it was never initialised.
+        VerificationError: if its schema is newer than this program, or it is no database.
+        OutsideUnavailableError: if it can't be reached.
+    """
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        raise ConfigError(
+            [ConfigProblem("database.url", url, "there is no database here", "run `intake init`")]
+        )
+    database = Database(make_engine(url))
+    version = schema_version(database)
+    if version is None:
+        raise ConfigError(
+            [ConfigProblem("database.url", url, "this database is empty", "run `intake init`")]
+        )
+    if version > SCHEMA_VERSION:
+        text_ = (
+            f"The database has schema {version}, this program knows {SCHEMA_VERSION} at most. "
+            "Install the newer intake that wrote it; nothing was changed."
+        )
+        raise VerificationError(text_)
+    if version < SCHEMA_VERSION:
+        upgrade(database)
+    return database
+
+
+def initialise_database(url: str) -> tuple[Database, bool]:
+    """Make the tables where there are none; return the database and whether it was made now."""
+    path = sqlite_path(url)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    database = Database(make_engine(url))
+    made = schema_version(database) is None
+    if made:
+        upgrade(database)
+        return database, True
+    database.close()
+    return open_database(url), False
+
+
+def make_engine(url: str) -> Engine:
+    """Make the engine; parameters of statements never reach an error text."""
+    arguments: dict[str, Any] = {"hide_parameters": True}
+    if url.startswith("sqlite"):
+        # isolation_level None: transactions start where this file says, not where sqlite3 guesses.
+        arguments["connect_args"] = {
+            "timeout": BUSY_TIMEOUT_SECONDS,
+            "isolation_level": None,
+            "check_same_thread": False,
+        }
+    engine = create_engine(url, **arguments)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
+        "wal_autocheckpoint=10000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def schema_version(database: Database) -> str | None:
+    """Return the schema's version, or None where there is no schema."""
+    try:
+        with database.engine.connect() as connection:
+            if not database.engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+            return None if row is None else str(row[0])
+    except DatabaseError as error:
+        if "not a database" in str(error.orig):
+            message = f"{database.engine.url} is not a database: {error.orig}"
+            raise VerificationError(message) from error
+        message = f"The database {database.engine.url!r} can't be opened: {error.orig}"
+        raise OutsideUnavailableError(message) from error
+
+
+def upgrade(database: Database) -> None:
+    """Run the migrations that are missing."""
+    from alembic import command  # noqa: PLC0415 - slow to import, and rarely needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["engine"] = database.engine
+    command.upgrade(config, "head")
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of an SQLite address, None for any other address."""
+    prefix = "sqlite:///"
+    return Path(url[len(prefix) :]) if url.startswith(prefix) else None

@@ -1,0 +1,1 @@
+"""Showing: what a message holds, before anyone judges it."""

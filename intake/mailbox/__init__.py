@@ -1,0 +1,1 @@
+"""Reading: what the IMAP server has, without changing it."""

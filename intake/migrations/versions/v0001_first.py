@@ -1,0 +1,17 @@
+"""The first schema."""
+
+from alembic import op
+from sqlmodel import SQLModel
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make every table, and the full-text index beside them."""
+    SQLModel.metadata.create_all(op.get_bind())
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE message_text USING fts5("
+            "subject, sender, body, content='', tokenize='unicode61 remove_diacritics 2')"
+        )

@@ -1,0 +1,1 @@
+"""Telling: cards, reminders and breach notices, by Slack and by mail."""

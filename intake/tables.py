@@ -1,0 +1,380 @@
+"""Every stored thing, one class each.
+
+Datetimes are aware and in UTC; digests are lower-case hex. A column named after another table
+(`message`, `ticket`, `item`) holds that row's id. Rows are never deleted.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+def _json_list() -> Any:  # noqa: ANN401
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+def _json_object() -> Any:  # noqa: ANN401
+    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class Fact(SQLModel, table=True):
+    """Something the installation remembers about itself, e.g. that it was used for testing."""
+
+    name: str = Field(primary_key=True)
+    value: str
+
+
+# ---- archive -----------------------------------------------------------------------------------
+
+
+class Message(SQLModel, table=True):
+    """One sequence of raw bytes, identified by its SHA-256."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    sha256: str = Field(unique=True)
+    size: int  # bytes, as served
+    body_sha256: str = Field(index=True)  # of the body with line ends normalised: finds copies
+    received_at: datetime = Field(index=True)  # T0
+    received_from: str  # "received" | "internal_date" | "first_seen" | "import" | "stated"
+    first_seen_at: datetime
+    decision: str | None = Field(default=None, index=True)  # None until processed; see Decision
+    ticket: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    # What the message shows, written when it is processed; claims of the sender.
+    sender: str | None = Field(default=None, index=True)  # first address of From, lower case
+    subject: str | None = None
+    sent_at: datetime | None = None  # the Date header
+    kind: str | None = None  # report | reply | auto_reply | delivery_status | unparsed
+    reading_problems: list[str] = _json_list()  # limits hit, unreadable parts
+    holds_private_key: bool = False
+
+
+class SealedMessage(SQLModel, table=True):
+    """The raw bytes of a message: zstd, then AES-256-GCM under the archive key."""
+
+    message: int = Field(primary_key=True, foreign_key="message.id")
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Sighting(SQLModel, table=True):
+    """A message seen at one place of one mailbox."""
+
+    __table_args__ = (UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    message: int = Field(foreign_key="message.id", index=True)
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    internal_date: datetime | None = None
+    first_seen_at: datetime
+    gone_since: datetime | None = None
+    in_junk: bool = False
+
+
+class MessageIdEntry(SQLModel, table=True):
+    """A Message-ID that a message carries or mentions: an index into messages, never an identity."""
+
+    __table_args__ = (UniqueConstraint("message", "source", "original"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    message: int = Field(foreign_key="message.id", index=True)
+    source: str  # "header": its own | "mentioned": in References, a nested or quoted message
+    original: str  # as the header has it, unfolded and trimmed, bytes as latin-1
+    normalised: str = Field(index=True)  # without brackets and blanks, case kept
+    folded: str = Field(index=True)  # normalised, case folded
+
+
+class Folder(SQLModel, table=True):
+    """Where reading of an IMAP folder stands: the stored cursor."""
+
+    __table_args__ = (UniqueConstraint("mailbox", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    mailbox: str
+    name: str
+    uidvalidity: int
+    cursor: int = 0  # every UID up to here is accounted for
+    first_uid: int | None = None  # lowest UID ever listed under this UIDVALIDITY
+    is_junk: bool = False
+    first_polled_at: datetime
+    last_polled_at: datetime
+    gone_since: datetime | None = None
+
+
+class WatchedMailbox(SQLModel, table=True):
+    """A configured mailbox and the instant from which it is watched."""
+
+    name: str = Field(primary_key=True)
+    watch_from: datetime
+    last_good_poll_at: datetime | None = None
+    trouble: str | None = None  # why it can't be read at the moment
+    trouble_since: datetime | None = None
+
+
+class UidGap(SQLModel, table=True):
+    """UIDs that the server assigned and that were gone before we looked."""
+
+    __table_args__ = (UniqueConstraint("mailbox", "folder", "uidvalidity", "uid_from"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid_from: int
+    uid_to: int
+    after: datetime | None = None  # last poll before they were assigned; None: before the first one
+    noticed_at: datetime
+
+
+class Coverage(SQLModel, table=True):
+    """An interval for which a source was read without a gap; each poll extends the newest one."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(index=True)  # e.g. "mailbox cps folder INBOX"
+    from_at: datetime
+    to_at: datetime
+    uidvalidity: int | None = None
+    uid_to: int | None = None
+    complete: bool = True
+
+
+class Probe(SQLModel, table=True):
+    """A message that we sent to ourselves from outside to prove that the way in works."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    address: str
+    message_id: str = Field(unique=True)
+    sent_at: datetime
+    arrived_at: datetime | None = None
+    message: int | None = Field(default=None, foreign_key="message.id")
+
+
+class SentMessageId(SQLModel, table=True):
+    """The Message-ID of a mail that we sent, so that its bounce and its copy are known again."""
+
+    message_id: str = Field(primary_key=True)  # normalised
+    ticket: int | None = Field(default=None, foreign_key="ticket.id")
+    purpose: str  # "notice" | "preliminary_report" | "probe"
+    sent_at: datetime
+
+
+# ---- tickets -----------------------------------------------------------------------------------
+
+
+class Ticket(SQLModel, table=True):
+    """Our record of one report and what follows; its number is its id."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    token: str = Field(unique=True)  # stands in subjects as [CPR-<number>-<token>]
+    state: str = Field(default="open", index=True)  # open | acknowledged | closed
+    disposition: str | None = None  # handled | not_a_problem_report | duplicate
+    priority: str = "normal"  # critical | high | normal | low
+    subject: str = ""
+    received_at: datetime  # the earliest T0 of its messages
+    opened_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    assignee: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    closed_reason: str | None = None
+    labels: list[str] = _json_list()
+    next_action_at: datetime | None = Field(default=None, index=True)
+
+
+class Item(SQLModel, table=True):
+    """One certificate that a ticket is about, however it was named."""
+
+    __table_args__ = (UniqueConstraint("ticket", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket: int = Field(foreign_key="ticket.id", index=True)
+    number: int  # counts within the ticket
+    received_at: datetime  # T0 of the message that first named it
+    state: str = "unresolved"  # unresolved | resolved | not_found
+    serial_number: str | None = None  # hex, no leading zeros
+    issuer: str | None = None  # RFC 4514
+    ours: str = "unknown"  # yes | no | unknown
+    lint: str = "not_checked"  # not_checked | done | failed
+    revocation: str = "not_checked"  # not_checked | good | revoked | unknown
+    reason: str | None = None  # a person's classification, key of tickets/rules.py
+    merged_into: int | None = Field(default=None, foreign_key="item.id")
+    problem: str | None = None  # why it is not resolved yet
+
+
+class ItemName(SQLModel, table=True):
+    """A name by which a message called an item."""
+
+    __table_args__ = (
+        UniqueConstraint("item", "kind", "value", "message"),
+        Index("ix_itemname_kind_value", "kind", "value"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    item: int = Field(foreign_key="item.id", index=True)
+    message: int = Field(foreign_key="message.id")
+    kind: str  # crtsh_id | sha256 | sha1 | serial_number | spki_sha256 | certificate
+    value: str
+    named_as: str  # as written, e.g. the whole link
+
+
+class ItemCertificate(SQLModel, table=True):
+    """A certificate or precertificate that an item turned out to be."""
+
+    item: int = Field(primary_key=True, foreign_key="item.id")
+    sha256: str = Field(primary_key=True, foreign_key="certificate.sha256", index=True)
+
+
+class Obligation(SQLModel, table=True):
+    """Something we owe by an instant, with the rule that says so."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket: int = Field(foreign_key="ticket.id", index=True)
+    kind: str  # acknowledgement | preliminary_report_to_reporter | …_to_subscriber | revocation
+    item: int | None = Field(default=None, foreign_key="item.id")
+    message: int | None = Field(default=None, foreign_key="message.id")  # whose T0 started it
+    received_at: datetime  # that T0
+    due_at: datetime
+    basis: str  # e.g. "BR 4.9.5 (2.2.6)"
+    met_at: datetime | None = None
+    met_by: str | None = None
+    met_message_id: str | None = None  # of the report that was sent
+    waived_at: datetime | None = None
+    waived_reason: str | None = None
+
+
+# ---- certificates ------------------------------------------------------------------------------
+
+
+class Certificate(SQLModel, table=True):
+    """The DER bytes of a certificate or precertificate that we have seen, kept for ever."""
+
+    sha256: str = Field(primary_key=True)
+    sha1: str = Field(index=True)
+    der: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    origin: str  # "mail" | "crtsh"
+    first_seen_at: datetime
+    serial_number: str | None = Field(default=None, index=True)
+    issuer: str | None = None  # RFC 4514
+    issuer_sha256: str | None = Field(default=None, index=True)  # of the issuer name's DER
+    subject: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    spki_sha256: str | None = Field(default=None, index=True)
+    precertificate: bool = False
+    read_by: str = "none"  # which reader gave the fields
+    ours: str = "unknown"  # yes | no | unknown
+    ours_why: str = ""
+
+
+class CrtshEntry(SQLModel, table=True):
+    """What crt.sh answered about an identifier, cached for ever."""
+
+    __table_args__ = (UniqueConstraint("kind", "value", "sha256"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str  # crtsh_id | sha256 | sha1 | serial_number
+    value: str
+    sha256: str = Field(foreign_key="certificate.sha256")
+    answered_at: datetime
+
+
+class LintRun(SQLModel, table=True):
+    """One linter over one certificate; never repeated for the same linter version."""
+
+    __table_args__ = (UniqueConstraint("certificate", "linter", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    certificate: str = Field(foreign_key="certificate.sha256")
+    linter: str
+    version: str
+    profile: str | None = None
+    state: str  # done | failed | timed_out | absent
+    at: datetime
+
+
+class LintFinding(SQLModel, table=True):
+    """One result of one lint rule."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run: int = Field(foreign_key="lintrun.id", index=True)
+    code: str = Field(index=True)
+    severity: str  # fatal | error | warning | notice | info
+    message: str = ""
+    citation: str | None = None
+    effective_from: datetime | None = None
+    in_force_at_issuance: bool | None = None
+
+
+# ---- work and notices --------------------------------------------------------------------------
+
+
+class Job(SQLModel, table=True):
+    """Work that is owed to a message, an item or a certificate, with its own retries."""
+
+    __table_args__ = (Index("ix_job_ready", "state", "kind", "due_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)  # e.g. "resolve_item:17": nothing is queued twice
+    kind: str  # process_message | resolve_item | lint_certificate
+    subject: str  # id of the row it is about
+    ticket: int | None = Field(default=None, index=True)  # for fairness between tickets
+    state: str = "waiting"  # waiting | done | failed
+    due_at: datetime
+    leased_until: datetime | None = None
+    attempts: int = 0
+    last_error: str | None = None
+    served_at: datetime | None = None  # last attempt; the ticket served longest ago goes first
+
+
+class Notice(SQLModel, table=True):
+    """One thing told to someone, a row in the outbox before it is anything else."""
+
+    __table_args__ = (Index("ix_notice_ready", "state", "next_try_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)  # idempotency: "card:12", "step:12:24h", …
+    kind: str  # card | step | digest | probe | trouble | refusal
+    ticket: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    step: str = ""  # for people and the JSON, e.g. "acknowledgement 18h"
+    covers: list[str] = _json_list()  # every step told with it, the missed ones too
+    due_at: datetime
+    medium: str = "slack"  # slack | smtp
+    to: str  # channel, user or user-group ids, or an address; several are comma-separated
+    text: str = ""  # what can't be made again from the ticket
+    state: str = "waiting"  # waiting | sent | failed
+    wanted_version: int = 1  # raised when the card must show something new
+    sent_version: int = 0
+    created_at: datetime
+    next_try_at: datetime
+    leased_until: datetime | None = None
+    attempts: int = 0
+    last_error: str | None = None
+    sent_at: datetime | None = None
+    handed_over_at: datetime | None = None  # mailed because Slack failed
+    slack_channel: str | None = None
+    slack_ts: str | None = None
+
+
+class SlackAction(SQLModel, table=True):
+    """An interaction that was carried out, so that Slack's redelivery does nothing twice."""
+
+    key: str = Field(primary_key=True)
+    at: datetime
+
+
+class Event(SQLModel, table=True):
+    """Something that happened; the chain of hashes shows that none was changed or taken out."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime
+    actor: str
+    action: str
+    ticket: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    message: int | None = Field(default=None, foreign_key="message.id", index=True)
+    detail: dict[str, Any] = _json_object()  # digests, ids and instants; never mail text
+    previous_hash: str
+    hash: str

@@ -1,0 +1,1 @@
+"""Owing: what we promised, to whom, by when."""

@@ -1,0 +1,1 @@
+"""Answering: what became of a message."""

@@ -1,0 +1,36 @@
+"""Fixtures that many tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from intake.config import Config
+from intake.database import Database, initialise_database
+from tests.builders import make_config
+
+pytest_plugins = ["tests.servers"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A valid configuration whose files lie in the test's own folder."""
+    return make_config(tmp_path)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty database made by the real migrations."""
+    database, _ = initialise_database(f"sqlite:///{tmp_path}/intake.db")
+    yield database
+    database.close()
+
+
+def need(what: str, present: bool) -> None:  # noqa: FBT001
+    """Skip a test that lacks its server; fail it where everything must be there (CI=true)."""
+    if present:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is not installed, and CI must have it")
+    pytest.skip(f"{what} is not installed")
