@@ -4,19 +4,25 @@ SQLite runs in WAL mode with `synchronous=FULL`: a commit that returned is on th
 A write transaction starts with BEGIN IMMEDIATE, so that readers never turn into writers half-way.
 """
 
+import errno
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from intake.errors import ConfigError, ConfigProblem, OutsideUnavailableError, VerificationError
 
 SCHEMA_VERSION = "0001"  # the newest migration that this program knows
 BUSY_TIMEOUT_SECONDS = 30
+WRITER_LOCK = 0x63707269  # number of PostgreSQL's advisory lock of the one writer
+ENVIRONMENT_ERRNOS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.EROFS,
+}  # fmt: skip
 
 
 class Database:
@@ -156,3 +162,32 @@ def sqlite_path(url: str) -> Path | None:
     """Return the file of an SQLite address, None for any other address."""
     prefix = "sqlite:///"
     return Path(url[len(prefix) :]) if url.startswith(prefix) else None
+
+
+def is_environment_error(error: BaseException) -> bool:
+    """Say whether the machine or the database is at fault, and not the message at hand."""
+    if isinstance(error, OperationalError | InterfaceError | MemoryError):
+        return True
+    return isinstance(error, OSError) and error.errno in ENVIRONMENT_ERRNOS
+
+
+@contextmanager
+def one_writer(database: Database) -> Iterator[None]:
+    """Hold the lock of the process that polls and escalates; a second one is refused.
+
+    Raises:
+        OutsideUnavailableError: if another process holds it.
+    """
+    message = "Another intake process is at work on this database: the service runs already."
+    if not database.is_sqlite:
+        with database.engine.connect() as connection:
+            if not connection.scalar(text(f"SELECT pg_try_advisory_lock({WRITER_LOCK})")):
+                raise OutsideUnavailableError(message)
+            yield
+        return
+    with Path(f"{database.engine.url.database}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutsideUnavailableError(message) from None
+        yield

@@ -4,18 +4,27 @@ A job whose lease ran out is taken again, so a crash loses nothing. Among the wa
 ticket that was served longest ago goes first: one long list never holds up the others.
 """
 
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
-from sqlmodel import Session, col, or_, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, or_, select, update
 
+from intake.clock import Clock
+from intake.database import Database, is_environment_error
 from intake.tables import Job
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=2)
+
+Handler = Callable[[Job], None]
+"""Does one job: its result and `finish` or `put_off` are one transaction of its own."""
 
 
 def enqueue(
@@ -35,22 +44,23 @@ def enqueue(
 
 def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 1) -> list[Job]:
     """Lease up to `limit` due jobs of these kinds, fairly between tickets."""
-    served = (
-        select(func.max(Job.served_at))
-        .where(Job.ticket == (waiting := _alias()).ticket)
-        .correlate(waiting)
+    sibling = aliased(Job)
+    last_served = (
+        select(func.max(sibling.served_at))
+        .where(sibling.ticket == Job.ticket, sibling.kind == Job.kind)
+        .correlate(Job)
         .scalar_subquery()
     )
     jobs = list(
         session.exec(
-            select(waiting)
+            select(Job)
             .where(
-                waiting.state == "waiting",
-                col(waiting.kind).in_(kinds),
-                waiting.due_at <= now,
-                or_(col(waiting.leased_until).is_(None), col(waiting.leased_until) <= now),
+                Job.state == "waiting",
+                col(Job.kind).in_(kinds),
+                Job.due_at <= now,
+                or_(col(Job.leased_until).is_(None), col(Job.leased_until) <= now),
             )
-            .order_by(func.coalesce(served, "0001-01-01"), col(waiting.id))
+            .order_by(last_served.is_not(None), last_served, col(Job.id))
             .limit(limit)
         ).all()
     )
@@ -61,16 +71,10 @@ def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 
     return jobs
 
 
-def _alias() -> type[Job]:
-    from sqlalchemy.orm import aliased  # noqa: PLC0415
-
-    return aliased(Job)
-
-
 def finish(session: Session, job: Job) -> None:
     """Mark a job as done."""
     job.state, job.leased_until, job.last_error = "done", None, None
-    session.add(job)
+    session.merge(job)
 
 
 def put_off(session: Session, job: Job, now: datetime, *, error: str) -> None:
@@ -79,17 +83,70 @@ def put_off(session: Session, job: Job, now: datetime, *, error: str) -> None:
     wait = min(FIRST_RETRY * 2 ** min(job.attempts - 1, 12), LONGEST_RETRY)
     job.due_at = now + wait * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
     job.leased_until, job.last_error = None, error
-    session.add(job)
+    session.merge(job)
 
 
 def give_up(session: Session, job: Job, *, error: str) -> None:
     """Stop trying; the error stays readable."""
     job.state, job.leased_until, job.last_error = "failed", None, error
-    session.add(job)
+    session.merge(job)
 
 
 def release_leases(session: Session) -> None:
     """Free what a former process had taken; call it once at start, under the service's lock."""
-    for job in session.exec(select(Job).where(col(Job.leased_until).is_not(None))).all():
-        job.leased_until = None
-        session.add(job)
+    session.exec(update(Job).where(col(Job.leased_until).is_not(None)).values(leased_until=None))
+
+
+def run_due(
+    database: Database,
+    kinds: Sequence[str],
+    handle: Handler,
+    *,
+    clock: Clock,
+    limit: int = 1,
+    fallback: Handler | None = None,
+) -> int:
+    """Take due jobs and do them, each by itself; return how many were taken.
+
+    An error of the environment (disk full, database gone) frees the jobs and is raised; an error
+    that one job causes goes to `fallback`, or else the job is put off and the next one goes on.
+    """
+    with database.write() as session:
+        jobs = take(session, kinds, clock(), limit=limit)
+    for position, job in enumerate(jobs):
+        try:
+            handle(job)
+        except Exception as error:
+            if is_environment_error(error):
+                _free(database, jobs[position:])
+                raise
+            logger.exception("job %s failed", job.key)
+            _after_failure(database, job, error, clock=clock, fallback=fallback)
+    return len(jobs)
+
+
+def _after_failure(
+    database: Database, job: Job, error: Exception, *, clock: Clock, fallback: Handler | None
+) -> None:
+    if fallback is not None and job.attempts == 0:
+        try:
+            fallback(job)
+        except Exception as second:
+            if is_environment_error(second):
+                raise
+            logger.exception("job %s failed in its fallback too", job.key)
+        else:
+            return
+    with database.write() as session:
+        put_off(session, job, clock(), error=type(error).__name__)
+
+
+def _free(database: Database, jobs: Sequence[Job]) -> None:
+    """Give leases back where the database lets us; else they run out by themselves."""
+    try:
+        with database.write() as session:
+            for job in jobs:
+                job.leased_until = None
+                session.merge(job)
+    except Exception:
+        logger.warning("leases of %d jobs could not be given back; they run out", len(jobs))
