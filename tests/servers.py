@@ -161,8 +161,8 @@ class DovecotServer:
             return
         os.killpg(process.pid, how)  # all its processes at once, as systemd does
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=PATIENCE)
-        with contextlib.suppress(ProcessLookupError):  # session processes outlive their master
+            process.wait(timeout=0.3)  # long enough for a BYE to every session
+        with contextlib.suppress(ProcessLookupError):  # the master alone lingers for seconds
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=PATIENCE)
         self.wait_until_gone()
