@@ -53,6 +53,7 @@ class Database:
             if self.is_sqlite:
                 session.connection().exec_driver_sql("BEGIN")
             yield session
+            session.expunge_all()  # what was read stays readable afterwards
             session.rollback()
 
     def close(self) -> None:
