@@ -1,0 +1,49 @@
+# Two commands: `make demo` and `make test`. Nothing is needed before them but git, make and
+# Python 3.11 to 3.13; scripts/install.sh makes .venv from requirements.lock.
+
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format fixtures lock install install-tests clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: install ## run the whole job on bundled messages (ONCE=1: print the tickets and end)
+	@$(BIN)/intake demo $(if $(ONCE),--once)
+
+test: install-tests ## check style, types and import directions, and run all tests
+	@$(MAKE) --no-print-directory lint
+	@echo "== pytest"
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+lint: install ## check style, types and import directions only
+	@echo "== ruff"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== import directions"
+	@$(BIN)/lint-imports --no-logo
+
+format: install ## put the code into shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+fixtures: install ## make the certificates of fixtures/ again; git must show no change
+	$(BIN)/python fixtures/make_certificates.py
+	git status --short fixtures intake/demo/data
+
+lock: ## find new versions of all packages (needs uv); commit the result
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --extra test pyproject.toml -o requirements.lock
+
+install:
+	@sh scripts/install.sh
+
+install-tests:
+	@sh scripts/install.sh --tests
+
+clean: ## remove the environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find intake tests scripts fixtures -name __pycache__ -type d -prune -exec rm -rf {} +
