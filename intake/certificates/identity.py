@@ -1,0 +1,90 @@
+"""Which stored certificates are one: issuer and serial number say so, no digest does.
+
+A precertificate and the final certificate made from it differ in their bytes and are one item.
+
+Source: BR 7.1.2.9; RFC 5280 4.1.2.2.
+"""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from intake.certificates.ownership import IssuingCas
+from intake.certificates.read import CertificateFacts, read_certificate
+from intake.tables import Certificate
+
+IdentityKey = tuple[str, str]  # SHA-256 of the issuer name's DER, serial number
+
+
+def identity_key(certificate: Certificate | CertificateFacts) -> IdentityKey | None:
+    """Return what makes two encodings one certificate; None where it can't be read."""
+    if certificate.issuer_sha256 is None or certificate.serial_number is None:
+        return None
+    return certificate.issuer_sha256, certificate.serial_number
+
+
+def same_certificate(
+    one: Certificate | CertificateFacts, other: Certificate | CertificateFacts
+) -> bool:
+    """Say whether both are the same certificate, be it as precertificate and final one."""
+    if one.sha256 == other.sha256:
+        return True
+    key = identity_key(one)
+    return key is not None and key == identity_key(other)
+
+
+def remember_certificate(
+    session: Session,
+    der: bytes,
+    *,
+    origin: str,
+    now: datetime,
+    issuing_cas: IssuingCas | None = None,
+) -> Certificate:
+    """Store a certificate once; a second time returns the row that is there.
+
+    Args:
+        session: a write session.
+        der: the exact bytes, readable or not.
+        origin: "mail" or "crtsh".
+        now: when we saw it.
+        issuing_cas: our CAs, to find out whether it is ours.
+    """
+    facts = read_certificate(der)
+    row = session.get(Certificate, facts.sha256)
+    if row is None:
+        row = Certificate(
+            sha256=facts.sha256,
+            sha1=facts.sha1,
+            der=der,
+            origin=origin,
+            first_seen_at=now,
+            serial_number=facts.serial_number,
+            issuer=facts.issuer,
+            issuer_sha256=facts.issuer_sha256,
+            subject=facts.subject,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+            spki_sha256=facts.spki_sha256,
+            precertificate=facts.precertificate,
+            read_by=facts.read_by,
+        )
+    if issuing_cas is not None:
+        owner = issuing_cas.owner_of(der)
+        row.ours, row.ours_why = owner.ours, owner.why
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find_same(session: Session, certificate: Certificate | CertificateFacts) -> list[Certificate]:
+    """Return every stored encoding of this certificate, itself too, the oldest first."""
+    key = identity_key(certificate)
+    if key is None:
+        row = session.get(Certificate, certificate.sha256)
+        return [] if row is None else [row]
+    query = select(Certificate).where(
+        Certificate.issuer_sha256 == key[0], Certificate.serial_number == key[1]
+    )
+    order = (col(Certificate.first_seen_at), col(Certificate.sha256))
+    return list(session.exec(query.order_by(*order)).all())
