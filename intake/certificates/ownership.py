@@ -124,7 +124,7 @@ class IssuingCas:
             if parts.spki == ca.spki:
                 return Ownership("yes", f"holds the key of our issuing CA {ca.name}")
         if any(parts.issuer.whole == ca.subject or named == ca.name for ca in self.cas):
-            why = f"NAMES OUR ISSUER {named} BUT IS NOT SIGNED BY ITS KEY: look at it at once"
+            why = f"names our issuer {named} but is not signed by its key: look at it at once"
             return Ownership("unknown", why)
         return Ownership("no", f"issued by {named or 'a CA without a name'}")
 

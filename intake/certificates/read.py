@@ -278,7 +278,7 @@ def _split_der(data: bytes) -> Iterator[bytes]:
     """Yield certificates that stand one after the other; junk stays with the one before it."""
     bounds = _certificate_bounds(data)
     following = [start for start, _ in bounds[1:]] + [len(data)]
-    for (start, end), after in zip(bounds, following, strict=True):
+    for (start, end), after in zip(bounds, following, strict=False):
         yield data[start : after if data[end:after].strip(b"\r\n\t \0") else end]
 
 
