@@ -74,8 +74,8 @@ install_packages() {
             printf "#!/bin/sh\nexit 101\n" >$policy
             chmod 755 $policy
         fi
-        apt-get -q -o DPkg::Lock::Timeout=300 update
-        apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+        apt-get -qq -o DPkg::Lock::Timeout=300 update
+        apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
         case " $* " in
             *" dovecot-imapd "*) systemctl disable dovecot.service dovecot.socket || true ;;
         esac >/dev/null 2>&1' sh $1 >&2 </dev/null
