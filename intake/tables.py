@@ -98,6 +98,7 @@ class Folder(SQLModel, table=True):
     uidvalidity: int
     cursor: int = 0  # every UID up to here is accounted for
     first_uid: int | None = None  # lowest UID ever listed under this UIDVALIDITY
+    exists: int | None = None  # messages on the server when the accounts last balanced
     is_junk: bool = False
     first_polled_at: datetime
     last_polled_at: datetime
@@ -115,7 +116,7 @@ class WatchedMailbox(SQLModel, table=True):
 
 
 class UidGap(SQLModel, table=True):
-    """UIDs that the server assigned and that were gone before we looked."""
+    """UIDs that the server assigned and that we don't have: gone before we looked, or unreadable."""
 
     __table_args__ = (UniqueConstraint("mailbox", "folder", "uidvalidity", "uid_from"),)
 
@@ -125,8 +126,10 @@ class UidGap(SQLModel, table=True):
     uidvalidity: int
     uid_from: int
     uid_to: int
+    reason: str = "gone"  # gone: before we looked | unreadable: listed, tried again at each poll
     after: datetime | None = None  # last poll before they were assigned; None: before the first one
     noticed_at: datetime
+    resolved_at: datetime | None = None  # when we got them after all
 
 
 class Coverage(SQLModel, table=True):
