@@ -58,7 +58,7 @@ as_root() {
 # What to type where we may not install: with sudo if there is one.
 command_to_type() {
     command="apt-get update && apt-get install -y --no-install-recommends $1"
-    if command -v sudo >/dev/null; then echo "sudo sh -c '$command'"; else echo "su -c '$command'"; fi
+    if command -v sudo >/dev/null; then echo "sudo sh -c '$command'"; else echo "su - -c '$command'"; fi
 }
 
 install_packages() {
@@ -83,6 +83,7 @@ install_packages() {
 
 prepare_system() {
     missing=$(missing_packages)
+    missing=${missing% }
     [ -n "$missing" ] || return 0
     if command -v apt-get >/dev/null && root=$(as_root); then
         install_packages "$missing" && return 0
