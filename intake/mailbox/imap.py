@@ -1,0 +1,341 @@
+"""A read-only session with an IMAP server.
+
+`EXAMINE` and `UID FETCH BODY.PEEK[]` only: no flag is set, nothing is moved or deleted. Every
+failure becomes an `ImapRefusedError` (the server said no; the session goes on) or an
+`ImapLostError` (the connection is of no use any more), with what, where and fix, never a password.
+"""
+
+import imaplib
+import logging
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.imap_utf7 import decode as decode_utf7
+from imapclient.imap_utf7 import encode as encode_utf7
+
+from intake.config import MailboxSection, is_loopback
+from intake.errors import ConfigError, ConfigProblem
+from intake.mailbox.folder import FetchedMessage, FolderInfo, FolderStatus
+from intake.mailbox.folders import ListedFolder, choose_folders
+from intake.mailbox.trouble import (
+    LIBRARY_ERRORS,
+    TRIED_AGAIN,
+    ImapLostError,
+    ImapRefusedError,
+    explain,
+)
+
+__all__ = [
+    "FetchedMessage",
+    "FolderInfo",
+    "FolderStatus",
+    "ImapLostError",
+    "ImapRefusedError",
+    "ImapSession",
+]
+
+TIMEOUTS = SocketTimeout(connect=15, read=60)
+PIECE_BYTES = 4_000_000  # of a message that is fetched in pieces
+UIDS_AT_ONCE = 50_000  # imaplib refuses lines over 1,000,000 bytes
+STATUS_ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
+
+# The library logs every line at DEBUG, credentials in base64 and mail text among them.
+logging.getLogger("imapclient").setLevel(logging.WARNING)
+
+
+class ImapSession:
+    """One connection to a mailbox; a context manager that logs in and out."""
+
+    def __init__(self, mailbox: MailboxSection, *, timeouts: SocketTimeout = TIMEOUTS) -> None:
+        """Prepare a session; `with` opens it."""
+        self._mailbox = mailbox
+        self._timeouts = timeouts
+        self._client: IMAPClient | None = None
+        self._examined: FolderInfo | None = None
+
+    def __enter__(self) -> "ImapSession":
+        """Connect and log in.
+
+        Raises:
+            ImapLostError: if the server can't be reached, is not who it should be, or refuses us.
+        """
+        password = self._mailbox.password.read()  # first: its absence is a fault of configuration
+        try:
+            with self._explained("connecting"):
+                self._client = self._connect()
+            self._log_in(password)
+        except ImapRefusedError as error:
+            self.drop()
+            raise ImapLostError(str(error)) from None
+        except BaseException:
+            self.drop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Log out, or just hang up if something failed."""
+        client = self._client
+        if client is not None and kind is None:
+            try:
+                client.logout()
+            except LIBRARY_ERRORS:
+                pass  # the answer to LOGOUT changes nothing
+            else:
+                self._client = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Hang up without a word."""
+        client, self._client, self._examined = self._client, None, None
+        if client is not None:
+            with suppress(imaplib.IMAP4.error, OSError, ValueError):  # it may be closed already
+                client.shutdown()
+
+    def reopen(self) -> None:
+        """Connect anew after a loss, and open the folder again that was open."""
+        examined = self._examined
+        self.drop()
+        self.__enter__()
+        if examined is not None:
+            self.examine(examined)
+
+    def folders(self) -> list[FolderInfo]:
+        """Return every folder that is to be read: INBOX first, then Junk, then the rest."""
+        with self._explained("listing the folders"):
+            listed = {one.wire: one for one in self._list("")}
+            for prefix in self._namespaces():
+                listed.update((one.wire, one) for one in self._list(prefix))
+        return choose_folders(
+            list(listed.values()), junk=self._mailbox.junk_folders, skip=self._mailbox.skip_folders
+        )
+
+    def status(self, folder: FolderInfo) -> FolderStatus:
+        """Ask where a folder stands, without opening it."""
+        with self._explained(f"asking for the status of {folder.name}"):
+            return _status(self.client.folder_status(folder.wire, STATUS_ITEMS), b"MESSAGES")
+
+    def examine(self, folder: FolderInfo) -> FolderStatus:
+        """Open a folder for reading only."""
+        self._examined = None
+        with self._explained(f"opening {folder.name}"):
+            status = _status(self.client.select_folder(folder.wire, readonly=True), b"EXISTS")
+        self._examined = folder
+        return status
+
+    def uids(self, first: int, last: int, *, exists: int) -> list[int]:
+        """List the UIDs from first to last of the open folder, which holds `exists` messages."""
+        found: list[int] = []
+        with self._explained("listing messages"):
+            if exists <= UIDS_AT_ONCE:
+                found = self.client.search(["UID", f"{first}:*"])
+            else:
+                for start in range(first, last + 1, UIDS_AT_ONCE):
+                    end = min(start + UIDS_AT_ONCE - 1, last)
+                    found += self.client.search(["UID", f"{start}:{end}"])
+        return sorted(uid for uid in set(found) if first <= uid)  # n:* always names the newest one
+
+    def sizes(self, uids: Sequence[int]) -> dict[int, int]:
+        """Return the size that the server states for each message."""
+        with self._explained("asking for the sizes of messages"):
+            answer = self.client.fetch(uids, ["RFC822.SIZE"])
+        return {
+            uid: size
+            for uid, one in answer.items()
+            if isinstance(size := one.get(b"RFC822.SIZE"), int)
+        }
+
+    def fetch(self, uids: Sequence[int]) -> list[FetchedMessage]:
+        """Fetch messages whole; one that the server does not hand out is left out."""
+        with self._explained(f"fetching messages {uids[0]} to {uids[-1]}"):
+            answer = self.client.fetch(uids, ["INTERNALDATE", "BODY.PEEK[]"])
+        found = []
+        for uid in uids:
+            one = answer.get(uid, {})
+            raw = one.get(b"BODY[]")
+            if isinstance(raw, bytes):
+                found.append(FetchedMessage(uid, _aware(one.get(b"INTERNALDATE")), raw))
+        return found
+
+    def fetch_in_pieces(self, uid: int) -> FetchedMessage | None:
+        """Fetch a large message piece by piece; None if the server does not hand it out."""
+        pieces = bytearray()
+        internal_date = None
+        while True:
+            item = f"BODY.PEEK[]<{len(pieces)}.{PIECE_BYTES}>"
+            with self._explained(f"fetching message {uid}"):
+                answer = self.client.fetch([uid], ["INTERNALDATE", item]).get(uid, {})
+            piece = answer.get(f"BODY[]<{len(pieces)}>".encode())
+            if not isinstance(piece, bytes):
+                return None
+            internal_date = internal_date or _aware(answer.get(b"INTERNALDATE"))
+            pieces += piece
+            if len(piece) < PIECE_BYTES:  # not by RFC822.SIZE: some servers only guess that
+                return FetchedMessage(uid, internal_date, bytes(pieces))
+
+    @property
+    def client(self) -> IMAPClient:
+        """The library's connection.
+
+        Raises:
+            ImapLostError: if it was dropped.
+        """
+        if self._client is None:
+            raise ImapLostError(self._say("there is no connection", TRIED_AGAIN))
+        return self._client
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[Any]:
+        """Turn whatever the library raises into our two errors."""
+        try:
+            yield self.client if self._client is not None else None
+        except OutsideUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the parser of a hostile server's answers
+            raise self._translated(error, doing) from None
+
+    def _translated(self, error: Exception, doing: str) -> Exception:
+        if not isinstance(
+            error, imaplib.IMAP4.error | OSError | ValueError | TypeError | LookupError
+        ):
+            return error
+        text = self._harmless(error)
+        connecting = doing == "connecting"
+        lost = connecting or isinstance(error, imaplib.IMAP4.abort | OSError) or "bytes" in text
+        problem, fix = explain(error, text, self._mailbox)
+        kind = ImapLostError if lost else ImapRefusedError
+        return kind(self._say(f"{doing}: {problem}", fix))
+
+    def _harmless(self, error: Exception) -> str:
+        """Return the error's text in one line, without the password should the server echo it."""
+        text = " ".join(str(error).split())[:300]
+        try:
+            return text.replace(self._mailbox.password.read(), "…")
+        except ConfigError:
+            return text
+
+    def _say(self, what: str, fix: str) -> str:
+        box = self._mailbox
+        return f"Mailbox {box.name} ({box.host}:{box.port}): {what}. Fix: {fix}."
+
+    def _connect(self) -> IMAPClient:
+        box = self._mailbox
+        if box.security == "none" and not is_loopback(box.host):
+            rule = "clear text is for this machine itself only"
+            raise ConfigError([ConfigProblem("mailbox.security", "none", rule, 'use "tls"')])
+        context = trust(box) if box.security != "none" else None
+        client = IMAPClient(
+            box.host,
+            port=box.port,
+            ssl=box.security == "tls",
+            ssl_context=context,
+            timeout=self._timeouts,
+        )
+        client.normalise_times = False  # else INTERNALDATE comes in local time, with today's offset
+        client.folder_encode = False  # names go back as the server wrote them
+        if box.security == "starttls":
+            try:
+                client.starttls(context)  # raises where the server does not offer it: no LOGIN
+            except BaseException:
+                client.shutdown()
+                raise
+        return client
+
+    def _log_in(self, password: str) -> None:
+        user = self._mailbox.username
+        client = self.client
+        with self._explained("logging in"):
+            capable = client.capabilities()
+            if b"AUTH=PLAIN" in capable:
+                client.plain_login(user, password)
+            elif b"AUTH=LOGIN" in capable and not (user + password).isascii():
+                client.sasl_login("LOGIN", _answer_login(user, password))
+            else:
+                client.login(user, password)
+
+    def _namespaces(self) -> list[str]:
+        if not self.client.has_capability("NAMESPACE"):
+            return []
+        try:
+            groups = self.client.namespace()
+        except (imaplib.IMAP4.error, ValueError, TypeError):
+            return []  # `LIST "" *` has given what there is
+        prefixes = [_text(prefix) for group in groups if group for prefix, _ in group]
+        return [prefix for prefix in prefixes if prefix]
+
+    def _list(self, prefix: str) -> list[ListedFolder]:
+        return [
+            ListedFolder(
+                name=_readable(name),
+                wire=_text(name),
+                separator=_text(separator or b""),
+                attributes=frozenset(_text(one).casefold() for one in flags),
+            )
+            for flags, separator, name in self.client.list_folders(directory=prefix)
+        ]
+
+
+def trust(mailbox: MailboxSection) -> ssl.SSLContext:
+    """Return a context that trusts the configured CA file, or the system's CAs.
+
+    Raises:
+        ConfigError: if the file is not there or holds no certificate.
+    """
+    file = mailbox.ca.path() if mailbox.ca is not None else None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or "it holds no certificate"
+        raise ConfigError(
+            [
+                ConfigProblem(
+                    "mailbox.ca_file",
+                    str(file),
+                    f"can't be used: {reason}",
+                    "name a PEM file with the CA that signed the server's certificate",
+                )
+            ]
+        ) from None
+
+
+def _status(answer: dict[bytes, Any], count: bytes) -> FolderStatus:
+    uidvalidity, uidnext = answer.get(b"UIDVALIDITY"), answer.get(b"UIDNEXT")
+    exists = answer.get(count)
+    if not isinstance(uidvalidity, int) or not isinstance(exists, int):
+        message = f"no UIDVALIDITY or message count in the answer {sorted(answer)!r}"
+        raise ValueError(message)  # noqa: TRY004 - a server's answer, not our caller's argument
+    return FolderStatus(uidvalidity, uidnext if isinstance(uidnext, int) else None, exists)
+
+
+def _aware(instant: object) -> datetime | None:
+    if not isinstance(instant, datetime):
+        return None
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _readable(name: object) -> str:
+    """Decode modified UTF-7; a name that is none stays as it is, so that it goes back unchanged."""
+    wire = _text(name)
+    try:
+        decoded = str(decode_utf7(wire.encode("latin-1")))
+        return decoded if encode_utf7(decoded).decode("ascii") == wire else wire
+    except (ValueError, LookupError):
+        return wire
+
+
+def _answer_login(user: str, password: str) -> Any:  # noqa: ANN401 - what sasl_login wants
+    answers = iter((user, password))
+    return lambda _challenge: next(answers, "")
