@@ -194,26 +194,15 @@ class ImapSession:
         return self._client
 
     @contextmanager
-    def _explained(self, doing: str) -> Iterator[Any]:
+    def _explained(self, doing: str) -> Iterator[None]:
         """Turn whatever the library raises into our two errors."""
         try:
-            yield self.client if self._client is not None else None
-        except OutsideUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the parser of a hostile server's answers
-            raise self._translated(error, doing) from None
-
-    def _translated(self, error: Exception, doing: str) -> Exception:
-        if not isinstance(
-            error, imaplib.IMAP4.error | OSError | ValueError | TypeError | LookupError
-        ):
-            return error
-        text = self._harmless(error)
-        connecting = doing == "connecting"
-        lost = connecting or isinstance(error, imaplib.IMAP4.abort | OSError) or "bytes" in text
-        problem, fix = explain(error, text, self._mailbox)
-        kind = ImapLostError if lost else ImapRefusedError
-        return kind(self._say(f"{doing}: {problem}", fix))
+            yield
+        except LIBRARY_ERRORS as error:
+            text = self._harmless(error)
+            problem, fix = explain(error, text, self._mailbox)
+            kind = ImapLostError if is_loss(error, text) else ImapRefusedError
+            raise kind(self._say(f"{doing}: {problem}", fix)) from None
 
     def _harmless(self, error: Exception) -> str:
         """Return the error's text in one line, without the password should the server echo it."""
