@@ -41,12 +41,14 @@ Elsewhere, name one: make PYTHON=/path/to/python3.12 …"
 
 # Print the Debian packages that are missing, the indispensable one first.
 missing_packages() {
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || case $python in
+    up_to_date || "$python" -c 'import ensurepip, venv' 2>/dev/null || case $python in
         /usr/bin/*) printf 'python%s-venv ' "$version" ;;
         *) stop "$python has no venv module. Use a complete Python: make PYTHON=/path/to/python3" ;;
     esac
     if [ "$with_tests" = yes ] && [ ! -e "$IMAP_SERVER" ]; then printf 'dovecot-imapd '; fi
 }
+
+up_to_date() { [ "$(cat "$VENV/packages.stamp" 2>/dev/null)" = "$wanted_packages" ]; }
 
 # Print how this user becomes root without being asked for a password; fail if there is no way.
 as_root() {
@@ -129,7 +131,7 @@ wanted_packages="$python $version $(pwd -P) $(cksum <requirements.lock)"
 wanted_project=$(cksum <pyproject.toml)
 
 prepare_system
-if [ "$(cat "$VENV/packages.stamp" 2>/dev/null)" != "$wanted_packages" ]; then
+if ! up_to_date; then
     say "Making $VENV with Python $version (once; about a minute)"
     rm -rf "$VENV"
     "$python" -m venv "$VENV"
