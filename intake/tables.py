@@ -247,6 +247,9 @@ class Obligation(SQLModel, table=True):
     met_message_id: str | None = None  # of the report that was sent
     waived_at: datetime | None = None
     waived_reason: str | None = None
+    # Up to which step of the escalation it was told that this is owed.
+    told_seconds: int | None = None  # of that step, after T0
+    told_at: datetime | None = None
 
 
 # ---- certificates ------------------------------------------------------------------------------
@@ -348,7 +351,8 @@ class Notice(SQLModel, table=True):
     medium: str = "slack"  # slack | smtp
     to: str  # channel, user or user-group ids, or an address; several are comma-separated
     text: str = ""  # what can't be made again from the ticket
-    state: str = "waiting"  # waiting | sent | failed
+    delivered_to: list[str] = _json_list()  # those of several who have it, while others lack it
+    state: str = "waiting"  # waiting | sent | withdrawn (overtaken before it could be told)
     wanted_version: int = 1  # raised when the card must show something new
     sent_version: int = 0
     created_at: datetime

@@ -263,8 +263,7 @@ def _place_name(place: Place) -> str:
 
 def _standing_text(view: TicketView) -> str:
     ticket = view.ticket
-    state = {"open": "open, nobody has it"}.get(ticket.state, ticket.state)
-    parts = [f"*State* {escape(state)}", f"*Priority* {escape(ticket.priority)}"]
+    parts = [f"*State* {escape(ticket.state)}", f"*Priority* {escape(ticket.priority)}"]
     parts.append(f"*Assignee* {person(ticket.assignee)}")
     labels = [label for label in ticket.labels if label != "in_junk"]
     if labels:

@@ -78,7 +78,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _step_part(view: TicketView, notice: Notice, now: datetime) -> str:
-    words = step_words(notice, view, duty_of(notice, view), now)
+    words = step_words(view, duty_of(notice, view), now)
     return f"CPR-{view.number} {words}\n{covered(notice, now)}."
 
 

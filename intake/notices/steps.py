@@ -45,24 +45,27 @@ class CardPlace:
 
 
 def is_about_acknowledgement(notice: Notice) -> bool:
-    """Say whether a step asks for an acknowledgement, not for a preliminary report."""
+    """Say whether a step asks first of all for an acknowledgement, not for a report."""
     return "report" not in notice.step
 
 
 def is_overtaken(notice: Notice, view: TicketView) -> bool:
-    """Say whether what a step asks for was done before it could be told."""
-    if is_about_acknowledgement(notice):
-        return not needs_acknowledgement(view)
-    return not needs_report(view)
+    """Say whether all that a step asks for was done before it could be told."""
+    asked = {"report" in label for label in [notice.step, *notice.covers]}
+    still_owed = (True in asked and needs_report(view)) or (
+        False in asked and needs_acknowledgement(view)
+    )
+    return not still_owed
 
 
 def duty_of(notice: Notice, view: TicketView) -> Duty:
-    """Return the duty that a step is about."""
+    """Return the duty that a step is about; the most urgent one if its own is done."""
     about_reports = not is_about_acknowledgement(notice)
-    for duty in duties(view):
+    owed = duties(view)
+    for duty in owed:
         if duty.what.startswith("Preliminary report") == about_reports:
             return duty
-    return Duty("Look at this ticket", None)
+    return owed[0] if owed else Duty("Look at this ticket", None)
 
 
 def render_step(
@@ -70,7 +73,7 @@ def render_step(
 ) -> Card:
     """Render a step for Slack."""
     duty = duty_of(notice, view)
-    lines = [headline(duty, now), f"*CPR-{view.number}* {step_words(notice, view, duty, now)}"]
+    lines = [headline(duty, now), f"*CPR-{view.number}* {step_words(view, duty, now)}"]
     calls = " ".join(filter(None, map(mention, notice.to.split(","))))
     blocks: list[Block] = [section("\n".join([*([calls] if calls else []), *lines]))]
     blocks.append(section(_about(view)))
@@ -84,17 +87,17 @@ def render_step(
     return Card(tuple(blocks), f"{calls} {text}".strip())
 
 
-def step_words(notice: Notice, view: TicketView, duty: Duty, now: datetime) -> str:
+def step_words(view: TicketView, duty: Duty, now: datetime) -> str:
     """Say in words why a step is told."""
     since = span(now - view.ticket.received_at)
-    if is_about_acknowledgement(notice):
-        what = "the new reply" if view.ticket.acknowledged_at is not None else "it"
-        words = f"arrived {since} ago and nobody has acknowledged {what}"
-    else:
+    if duty.what.startswith("Preliminary report"):
         words = f"arrived {since} ago and no preliminary report is recorded yet"
+    elif view.ticket.acknowledged_at is not None:
+        words = "got a new reply that nobody has acknowledged"
+    else:
+        words = f"arrived {since} ago and nobody has acknowledged it"
     if is_overdue(duty, now):
-        limit = "time limit" if is_about_acknowledgement(notice) else "limit of BR 4.9.5"
-        words += f"; the {limit} is broken, and every hour makes it worse"
+        words += "; the time limit is BROKEN, and every hour makes it worse"
     return f"{words}."
 
 
