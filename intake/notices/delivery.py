@@ -4,18 +4,20 @@ It writes nothing about the notice: what happened is returned as an `Outcome`.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from slack_sdk.errors import SlackObjectFormationError
 
+from intake.config import Config
 from intake.database import Database
 from intake.notices.cards import Card, render_card
 from intake.notices.letters import Letter, render_letter, render_text_letter
-from intake.notices.slack import Posted, SlackTrouble, SlackWeb
-from intake.notices.smtp import Mailer, MailError, compose
+from intake.notices.slack import Posted, SlackTrouble, SlackMedium
+from intake.notices.smtp import SmtpMedium, MailError, compose
 from intake.notices.steps import CardPlace, is_overtaken, render_step, render_text
 from intake.notices.view import TicketView
 from intake.notices.words import SLACK_GROUP
@@ -44,6 +46,23 @@ class Health:
             log.warning("%s does not take notices: %s", medium, trouble)
         elif before and not trouble:
             log.info("%s takes notices again", medium)
+
+
+@dataclass(frozen=True)
+class Media:
+    """What notices leave by."""
+
+    slack: SlackMedium
+    smtp: SmtpMedium | None
+    config: Config
+    sleep: Callable[[float], None] = time.sleep
+    health: Health = field(default_factory=Health)
+
+    @classmethod
+    def open(cls, config: Config) -> "Media":
+        """Make the media of a configuration; reads Slack's bot token."""
+        smtp = SmtpMedium(config.smtp) if config.smtp else None
+        return cls(SlackMedium(config.slack), smtp, config)
 
 
 @dataclass(frozen=True)
@@ -80,25 +99,14 @@ class _Attempt:
 class Delivery:
     """One pass over the outbox: remembers which medium is down, and does not ask it again."""
 
-    def __init__(
-        self,
-        database: Database,
-        slack: SlackWeb,
-        mailer: Mailer | None,
-        *,
-        channel: str,
-        fallback_to: Sequence[str],
-        sleep: Callable[[float], None],
-        health: Health,
-    ) -> None:
+    def __init__(self, database: Database, media: Media) -> None:
         """Prepare a pass."""
         self._database = database
-        self._slack = slack
-        self._mailer = mailer
-        self._channel = channel
-        self._fallback_to = list(fallback_to)
-        self._sleep = sleep
-        self._health = health
+        self._media = media
+        self._slack = media.slack
+        self._smtp = media.smtp
+        self._channel = media.config.slack.channel
+        self._health = media.health
         self._slack_down: SlackTrouble | None = None
         self._mail_down: str | None = None
 
@@ -241,30 +249,30 @@ class Delivery:
         wait = max(trouble.retry_after, SHORTEST_WAIT)
         if attempt.waited + wait > LONGEST_WAIT:
             return False
-        self._sleep(wait)
+        self._media.sleep(wait)
         attempt.waited += wait
         return True
 
     def _hand_over(self, attempt: _Attempt) -> bool:
         """Send the notice to the fallback addresses; say whether somebody has it now."""
-        if not self._fallback_to:
-            return False
-        return self._mail_to(attempt, self._fallback_to, why_mail=str(attempt.trouble))
+        section = self._media.config.smtp
+        recipients = section.fallback_to if section else []
+        return self._mail_to(attempt, recipients, why_mail=str(attempt.trouble))
 
     def _mail_to(
         self, attempt: _Attempt, recipients: Sequence[str], *, why_mail: str | None = None
     ) -> bool:
-        error = self._mail_down if self._mailer else "there is no [smtp] in the configuration"
-        if self._mailer is None or error:
+        error = self._mail_down if self._smtp else "there is no [smtp] in the configuration"
+        if self._smtp is None or error:
             attempt.mail_error = error
             return False
         letter = self._letter(attempt, why_mail)
         mail = compose(
-            self._mailer, recipients, subject=letter.subject, body=letter.body, now=attempt.now
+            self._smtp, recipients, subject=letter.subject, body=letter.body, now=attempt.now
         )
         self._remember(str(mail["Message-ID"]), attempt)
         try:
-            self._mailer.send(mail, recipients)
+            self._smtp.send(mail, recipients)
         except MailError as trouble:
             attempt.mail_error = str(trouble)
             self._mail_down = str(trouble) if trouble.is_down else None

@@ -6,51 +6,25 @@ the same pass; a new card is tried in Slack again all the same, because there pe
 """
 
 import random
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func
 from sqlmodel import Session, col, or_, select
 
 from intake.clock import Clock
-from intake.config import Config
 from intake.database import Database
 from intake.events import SERVICE, record_event
-from intake.notices.delivery import Delivery, Health, Outcome
-from intake.notices.slack import SlackWeb
-from intake.notices.smtp import Mailer
+from intake.notices.delivery import Delivery, Media, Outcome
 from intake.notices.view import TicketView, ticket_view
 from intake.tables import Notice
+
+__all__ = ["Backlog", "Media", "backlog", "claim", "deliver_due", "release_notice_leases", "settle"]
 
 LEASE = timedelta(minutes=5)
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=10)
 MOST_IN_A_PASS = 1000
-
-
-@dataclass(frozen=True)
-class Media:
-    """What notices leave by."""
-
-    slack: SlackWeb
-    mailer: Mailer | None
-    channel: str  # where cards stand and groups are called
-    fallback_to: tuple[str, ...] = ()
-    sleep: Callable[[float], None] = time.sleep
-    health: Health = field(default_factory=Health)
-
-    @classmethod
-    def open(cls, config: Config) -> "Media":
-        """Make the media of a configuration; reads Slack's bot token."""
-        smtp = config.smtp
-        return cls(
-            slack=SlackWeb.open(config.slack),
-            mailer=Mailer(smtp) if smtp else None,
-            channel=config.slack.channel,
-            fallback_to=tuple(smtp.fallback_to) if smtp else (),
-        )
 
 
 def deliver_due(
@@ -61,15 +35,7 @@ def deliver_due(
     It may wait up to a minute for each notice where Slack asks for it: call it in a thread of its
     own.
     """
-    delivery = Delivery(
-        database,
-        media.slack,
-        media.mailer,
-        channel=media.channel,
-        fallback_to=media.fallback_to,
-        sleep=media.sleep,
-        health=media.health,
-    )
+    delivery = Delivery(database, media)
     delivered = 0
     for _ in range(limit):
         claimed = claim(database, clock())
@@ -197,13 +163,13 @@ def backlog(session: Session, now: datetime) -> Backlog:
     return Backlog(waiting, oldest, error)
 
 
-def release_leases(session: Session, now: datetime) -> None:
+def release_notice_leases(session: Session) -> None:
     """End what a former process had claimed; call it once at start, under the service's lock.
 
-    The lease stays visible as run out: what was cut short is looked for in Slack before it is
-    posted again.
+    The lease stays visible as one that ran out: what was cut short is looked for in Slack before
+    it is posted again.
     """
-    leased = select(Notice).where(col(Notice.leased_until) > now)
+    leased = select(Notice).where(col(Notice.leased_until).is_not(None))
     for notice in session.exec(leased).all():
-        notice.leased_until = now
+        notice.leased_until = notice.created_at
         session.add(notice)

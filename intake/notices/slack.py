@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -77,20 +77,28 @@ class Posted:
     ts: str
 
 
-@dataclass
-class SlackWeb:
+class SlackMedium:
     """The Web API with the app's bot token; safe to use from several threads."""
 
-    client: WebClient
-    monotonic: Callable[[], float] = time.monotonic
-    _members: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _team_url: str | None = None
+    def __init__(
+        self,
+        section: SlackSection,
+        *,
+        timeout: int = TIMEOUT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make the client of a configuration; reads the bot token.
 
-    @classmethod
-    def open(cls, section: SlackSection, *, timeout: int = TIMEOUT_SECONDS) -> "SlackWeb":
-        """Make the client for a configuration; reads the bot token."""
-        return cls(make_client(section, timeout=timeout))
+        Args:
+            section: the configuration of Slack.
+            timeout: seconds for a connection, and for each read from it.
+            monotonic: for how long the members of a group are remembered.
+        """
+        self.client = make_client(section, timeout=timeout)
+        self._monotonic = monotonic
+        self._members: dict[str, tuple[float, frozenset[str]]] = {}
+        self._lock = threading.Lock()
+        self._team_url: str | None = None
 
     def post(
         self, channel: str, blocks: Sequence[dict[str, Any]], text: str, *, key: str = ""
@@ -152,12 +160,12 @@ class SlackWeb:
         """Return the users of a user group, as known within the last five minutes."""
         with self._lock:
             kept = self._members.get(group)
-        if kept is not None and self.monotonic() - kept[0] < MEMBERS_KEPT_SECONDS:
+        if kept is not None and self._monotonic() - kept[0] < MEMBERS_KEPT_SECONDS:
             return kept[1]
         answer = self.call("usergroups.users.list", {"usergroup": group}, reads=True)
         found = frozenset(str(user) for user in answer.get("users", ()))
         with self._lock:
-            self._members[group] = (self.monotonic(), found)
+            self._members[group] = (self._monotonic(), found)
         return found
 
     def is_one_of(self, user: str, allowed: Sequence[str]) -> bool:

@@ -33,7 +33,7 @@ class MailError(OutsideUnavailableError):
 
 
 @dataclass(frozen=True)
-class Mailer:
+class SmtpMedium:
     """The mail relay of the configuration."""
 
     section: SmtpSection
@@ -98,28 +98,28 @@ class Mailer:
 
 
 def compose(
-    mailer: Mailer, recipients: Sequence[str], *, subject: str, body: str, now: datetime
+    medium: SmtpMedium, recipients: Sequence[str], *, subject: str, body: str, now: datetime
 ) -> EmailMessage:
     """Make a plain-text mail with our own Message-ID that no automatic reply answers."""
     mail = EmailMessage()
-    name, address = parseaddr(mailer.section.sender)
+    name, address = parseaddr(medium.section.sender)
     local, _, domain = address.rpartition("@")
     mail["From"] = Address(name or "CPR intake", username=local, domain=domain)
     mail["To"] = ", ".join(recipients)
     mail["Subject"] = clean(subject, 250)
     mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = mailer.new_message_id()
+    mail["Message-ID"] = medium.new_message_id()
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(body)
     return mail
 
 
-def send_probe(mailer: Mailer, address: str, token: str, *, now: datetime) -> str:
+def send_probe(medium: SmtpMedium, address: str, token: str, *, now: datetime) -> str:
     """Send a test message to a published address and return its Message-ID.
 
     Args:
-        mailer: the relay.
+        medium: the relay.
         address: the published address whose way in is tested.
         token: that the intake knows again as its own.
         now: the present instant.
@@ -129,10 +129,10 @@ def send_probe(mailer: Mailer, address: str, token: str, *, now: datetime) -> st
         "address still arrives. Nobody has to do anything.\n"
     )
     mail = compose(
-        mailer, [address], subject="Test of the problem-report mailbox", body=body, now=now
+        medium, [address], subject="Test of the problem-report mailbox", body=body, now=now
     )
     mail[PROBE_HEADER] = token
-    mailer.send(mail, [address])
+    medium.send(mail, [address])
     return str(mail["Message-ID"])
 
 
