@@ -83,6 +83,7 @@ def check_mail_address(value: str) -> str:
 
 def check_host_or_network(value: str) -> str:
     """Accept a host name, an IP address or a network in CIDR form."""
+    value = value.strip().strip("[]")
     if re.fullmatch(r"[0-9.]+(/\d+)?|.*:.*", value) or "/" in value:
         try:
             ipaddress.ip_network(value, strict=False)

@@ -1,0 +1,293 @@
+"""Gathers what the archive and the accounts of reading know about a message that was asked for."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from intake.archive.message_id import parse_query
+from intake.archive.search import messages_with_id
+from intake.config import MailboxSection
+from intake.tables import (
+    Coverage,
+    Folder,
+    Message,
+    MessageIdEntry,
+    Probe,
+    Sighting,
+    Ticket,
+    UidGap,
+    WatchedMailbox,
+)
+from intake.trace.findings import (
+    Findings,
+    MailboxRead,
+    MessageFound,
+    ProbeFound,
+    Question,
+    SightingFound,
+    SourceCoverage,
+    Span,
+    TicketFound,
+    UidGapFound,
+)
+from intake.trace.near import find_near_misses
+
+AROUND = timedelta(days=2)  # on both sides of the time asked about
+FRESH = timedelta(minutes=10)  # a source read this lately was read until now
+PROBES = 20
+MAIL_LOGS = "the logs of our mail servers (this program does not read them yet)"
+
+
+def gather(
+    session: Session,
+    query: str,
+    *,
+    mailboxes: Sequence[MailboxSection],
+    now: datetime,
+    sender: str | None = None,
+    around: datetime | None = None,
+    words: str | None = None,
+) -> Findings:
+    """Collect everything that speaks for or against a message having reached us.
+
+    Args:
+        session: a read session.
+        query: a Message-ID in any form that people paste, a digest, or words.
+        mailboxes: the configured mailboxes.
+        now: the present instant.
+        sender: the address that it is said to come from.
+        around: when it is said to have been sent.
+        words: words of its subject.
+    """
+    messages = find_messages(session, query)
+    question = _question(session, query, messages, sender=sender, around=around, now=now)
+    return Findings(
+        question=question,
+        messages=tuple(_message_found(session, message) for message in messages),
+        coverage=tuple(_coverage(session, question)),
+        not_read=tuple(_not_read(session, mailboxes)),
+        set_aside=tuple(_set_aside(mailboxes)),
+        probes=tuple(_probes(session, question)),
+        near_misses=find_near_misses(
+            session, question, words=words, found=[message.id or 0 for message in messages]
+        ),
+        mailboxes=tuple(_mailbox_read(session, mailbox) for mailbox in mailboxes),
+    )
+
+
+def find_messages(session: Session, query: str) -> list[Message]:
+    """Return the messages that carry the Message-ID, or have the digest, that the query names."""
+    digest = query.strip().casefold()
+    if re.fullmatch(r"[0-9a-f]{64}", digest):
+        by_digest = session.exec(select(Message).where(Message.sha256 == digest)).all()
+        if by_digest:
+            return list(by_digest)
+    found = messages_with_id(session, query)
+    return sorted(found, key=lambda message: (message.received_at, message.id or 0))
+
+
+def _question(
+    session: Session,
+    query: str,
+    messages: Sequence[Message],
+    *,
+    sender: str | None,
+    around: datetime | None,
+    now: datetime,
+) -> Question:
+    message_id = named_id(query)
+    if message_id is None and messages:
+        message_id = _own_id(session, messages[0])
+    if around is not None:
+        asked_from: datetime | None = around - AROUND
+        asked_to = min(around + AROUND, now)
+    else:
+        asked_from, asked_to = session.exec(select(func.min(Coverage.from_at))).one(), now
+    return Question(
+        query=query,
+        message_id=message_id,
+        sender=sender.strip().strip("<>").casefold() if sender else None,
+        around=around,
+        asked_from=asked_from,
+        asked_to=asked_to,
+        now=now,
+    )
+
+
+def named_id(query: str) -> str | None:
+    """Return the Message-ID that a query holds, or None if it is words or a digest."""
+    message_id = parse_query(query)
+    is_prose = "<" not in query and len(query.split()) > 2  # noqa: PLR2004 - "Message-ID: a@b" is no prose
+    return message_id if "@" in message_id and not is_prose else None
+
+
+def _own_id(session: Session, message: Message) -> str | None:
+    statement = select(MessageIdEntry.normalised).where(
+        MessageIdEntry.message == message.id, MessageIdEntry.source == "header"
+    )
+    return session.exec(statement.limit(1)).first()
+
+
+def _message_found(session: Session, message: Message) -> MessageFound:
+    ticket = session.get(Ticket, message.ticket) if message.ticket else None
+    sightings = session.exec(
+        select(Sighting).where(Sighting.message == message.id).order_by(col(Sighting.id))
+    ).all()
+    return MessageFound(
+        sha256=message.sha256,
+        received_at=message.received_at,
+        received_from=message.received_from,
+        first_seen_at=message.first_seen_at,
+        sent_at=message.sent_at,
+        sender=message.sender,
+        subject=message.subject,
+        decision=message.decision,
+        ticket=None if ticket is None else _ticket_found(ticket),
+        sightings=tuple(_sighting_found(sighting) for sighting in sightings),
+    )
+
+
+def _ticket_found(ticket: Ticket) -> TicketFound:
+    return TicketFound(
+        number=ticket.id or 0,
+        state=ticket.state,
+        opened_at=ticket.opened_at,
+        acknowledged_at=ticket.acknowledged_at,
+        acknowledged_by=ticket.acknowledged_by,
+        closed_at=ticket.closed_at,
+    )
+
+
+def _sighting_found(sighting: Sighting) -> SightingFound:
+    return SightingFound(
+        mailbox=sighting.mailbox,
+        folder=sighting.folder,
+        uidvalidity=sighting.uidvalidity,
+        uid=sighting.uid,
+        internal_date=sighting.internal_date,
+        first_seen_at=sighting.first_seen_at,
+        gone_since=sighting.gone_since,
+        in_junk=sighting.in_junk,
+    )
+
+
+# ---- how far each source was read --------------------------------------------------------------
+
+
+def _coverage(session: Session, question: Question) -> Iterable[SourceCoverage]:
+    """Yield each folder that was ever read, with what was missed in the time asked about."""
+    spans: dict[str, list[Span]] = {}
+    for row in session.exec(select(Coverage).order_by(col(Coverage.from_at))).all():
+        spans.setdefault(row.source, [])
+        if row.complete:
+            spans[row.source].append((row.from_at, row.to_at))
+    ends: dict[str, datetime] = {}
+    for folder in session.exec(select(Folder)).all():
+        source = source_name(folder.mailbox, folder.name)
+        spans.setdefault(source, [])
+        if folder.gone_since is not None:
+            ends[source] = folder.gone_since
+    uid_gaps = _uid_gaps(session, question)
+    for source in sorted(spans):
+        until = min(ends.get(source, question.asked_to), question.asked_to)
+        covered, missed = cut_to(spans[source], question.asked_from, until, now=question.now)
+        if source in ends and not covered and not missed:
+            continue  # gone before the time asked about
+        yield SourceCoverage(source, covered, missed, tuple(uid_gaps.get(source, ())))
+
+
+def source_name(mailbox: str, folder: str) -> str:
+    """Return the name under which reading of a folder is accounted for."""
+    return f"mailbox {mailbox} folder {folder}"
+
+
+def cut_to(
+    spans: Iterable[Span], begin: datetime | None, end: datetime, *, now: datetime
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Return what was read between two instants, and what was not, in order."""
+    if begin is None or begin >= end:
+        return (), ()
+    covered: list[Span] = []
+    missed: list[Span] = []
+    at = begin
+    for span_from, span_to in sorted(spans):
+        if span_to <= at or span_from >= end:
+            continue
+        if span_from > at:
+            missed.append((at, span_from))
+        covered.append((max(span_from, at), min(span_to, end)))
+        at = min(span_to, end)
+    is_fresh = end == now and end - at <= FRESH and bool(covered)
+    if at < end and not is_fresh:
+        missed.append((at, end))
+    return tuple(covered), tuple(missed)
+
+
+def _uid_gaps(session: Session, question: Question) -> dict[str, list[UidGapFound]]:
+    """Return gaps in the UIDs that may hold a message of the time asked about, by source."""
+    gaps: dict[str, list[UidGapFound]] = {}
+    statement = select(UidGap).order_by(
+        col(UidGap.mailbox), col(UidGap.folder), col(UidGap.uid_from)
+    )
+    for row in session.exec(statement).all():
+        begin = question.asked_from
+        if begin is None or row.noticed_at <= begin or (row.after or begin) > question.asked_to:
+            continue
+        gap = UidGapFound(row.uidvalidity, row.uid_from, row.uid_to, row.after, row.noticed_at)
+        gaps.setdefault(source_name(row.mailbox, row.folder), []).append(gap)
+    return gaps
+
+
+def _not_read(session: Session, mailboxes: Sequence[MailboxSection]) -> Iterable[str]:
+    for mailbox in mailboxes:
+        watched = session.get(WatchedMailbox, mailbox.name)
+        if watched is None or watched.last_good_poll_at is None:
+            yield f"the mailbox {mailbox.name}: it is configured, but was never read"
+        elif watched.trouble is not None and watched.trouble_since is not None:
+            since = f"{watched.trouble_since:%Y-%m-%d %H:%M} UTC"
+            yield f"the mailbox {mailbox.name} since {since}: {watched.trouble}"
+        if mailbox.skip_folders:
+            folders = ", ".join(mailbox.skip_folders)
+            yield f"folders of {mailbox.name} that the configuration leaves out: {folders}"
+    yield MAIL_LOGS
+
+
+def _set_aside(mailboxes: Sequence[MailboxSection]) -> Iterable[str]:
+    for mailbox in mailboxes:
+        yield f"Drafts and Sent of the mailbox {mailbox.name}, where nothing arrives"
+
+
+def _probes(session: Session, question: Question) -> Iterable[ProbeFound]:
+    statement = (
+        select(Probe)
+        .where(col(Probe.sent_at) <= question.asked_to)
+        .order_by(col(Probe.sent_at).desc())
+        .limit(PROBES)
+    )
+    if question.asked_from is not None:
+        statement = statement.where(col(Probe.sent_at) >= question.asked_from)
+    rows = reversed(session.exec(statement).all())
+    return [ProbeFound(row.sent_at, row.arrived_at, row.address) for row in rows]
+
+
+def _mailbox_read(session: Session, mailbox: MailboxSection) -> MailboxRead:
+    watched = session.get(WatchedMailbox, mailbox.name)
+    return MailboxRead(
+        name=mailbox.name,
+        addresses=tuple(mailbox.addresses),
+        hosts=tuple(host for host in mailbox.our_hosts if not _is_network(host)),
+        watch_from=mailbox.watch_from if watched is None else watched.watch_from,
+        trouble=None if watched is None else watched.trouble,
+    )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
