@@ -16,8 +16,8 @@ from intake.config import Config
 from intake.database import Database
 from intake.notices.cards import Card, render_card
 from intake.notices.letters import Letter, render_letter, render_text_letter
-from intake.notices.slack import Posted, SlackTrouble, SlackMedium
-from intake.notices.smtp import SmtpMedium, MailError, compose
+from intake.notices.slack import Posted, SlackMedium, SlackTrouble
+from intake.notices.smtp import MailError, SmtpMedium, compose
 from intake.notices.steps import CardPlace, is_overtaken, render_step, render_text
 from intake.notices.view import TicketView
 from intake.notices.words import SLACK_GROUP
