@@ -38,7 +38,7 @@ lock: ## find new versions of all packages (needs uv); commit the result
 	    --no-annotate --no-emit-index-url --no-emit-find-links \
 	    --extra test pyproject.toml -o requirements.lock
 
-install:
+install: ## make .venv only, for a server
 	@sh scripts/install.sh
 
 install-tests:
