@@ -30,7 +30,7 @@ format: install ## put the code into shape
 	$(BIN)/ruff format
 
 fixtures: install ## make the certificates of fixtures/ again; git must show no change
-	$(BIN)/python fixtures/make_certificates.py
+	for script in fixtures/make_*.py; do $(BIN)/python $$script || exit 1; done
 	git status --short fixtures intake/demo/data
 
 lock: ## find new versions of all packages (needs uv); commit the result

@@ -28,9 +28,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope
 from imapclient import IMAPClient
 
+from tests.dovecot_configuration import dovecot_configuration
+
+pytest_plugins = ["tests.mail_system"]
+
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds for a server to come up or to go
-FOLDERS = {"Junk": r"\Junk", "Archive": r"\Archive", "Sent": r"\Sent", "Drafts": r"\Drafts"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -279,122 +282,6 @@ class DovecotServer:
             one.chmod(0o755)
             if self.folder / "mail" in (one, *one.parents) or one == self.folder / "home":
                 os.chown(one, self.owner.pw_uid, self.owner.pw_gid)
-
-
-def dovecot_configuration(server: DovecotServer) -> str:
-    """Return the configuration in the form that the installed version reads."""
-    form = DOVECOT_2_3 if server.version() < (2, 4) else DOVECOT_2_4
-    if os.geteuid() == 0:
-        users = ""
-    else:
-        users = "\n".join(
-            f"{setting} = {name}"
-            for setting, name in (
-                ("default_internal_user", server.owner.pw_name),
-                ("default_login_user", server.owner.pw_name),
-                ("default_internal_group", _group_name(server.owner.pw_gid)),
-            )
-        )
-    mailboxes = "\n".join(
-        f"  mailbox {name} {{\n    auto = subscribe\n    special_use = {use}\n  }}"
-        for name, use in FOLDERS.items()
-    )
-    return form.format(
-        base=server.folder,
-        port=server.port,
-        tls_port=server.tls_port,
-        uid=server.owner.pw_uid,
-        gid=server.owner.pw_gid,
-        password=server.password,
-        users=users,
-        mailboxes=mailboxes,
-        version=".".join(str(number) for number in server.version()[:3]),
-    )
-
-
-def _group_name(gid: int) -> str:
-    import grp
-
-    return grp.getgrgid(gid).gr_name
-
-
-SHARED = """
-base_dir = {base}/run
-state_dir = {base}/state
-log_path = {base}/dovecot.log
-listen = 127.0.0.1
-ssl = yes
-auth_mechanisms = plain login
-first_valid_uid = 1
-mailbox_list_index = no
-maildir_very_dirty_syncs = no
-mail_max_userip_connections = 50
-{users}
-namespace inbox {{
-  inbox = yes
-  separator = /
-{mailboxes}
-}}
-service imap-login {{
-  chroot =
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = {tls_port}
-    ssl = yes
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-"""
-
-DOVECOT_2_3 = (
-    """
-protocols = imap
-ssl_cert = <{base}/server.pem
-ssl_key = <{base}/server.pem
-disable_plaintext_auth = no
-mail_location = maildir:{base}/mail/%u
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={base}/home/%u
-}}
-"""
-    + SHARED
-)
-
-DOVECOT_2_4 = (
-    """
-dovecot_config_version = {version}
-dovecot_storage_version = {version}
-protocols = imap
-ssl_server_cert_file = {base}/server.pem
-ssl_server_key_file = {base}/server.pem
-auth_allow_cleartext = yes
-mail_driver = maildir
-mail_path = {base}/mail/%{{user}}
-passdb static {{
-  password = {password}
-}}
-userdb static {{
-  fields {{
-    uid = {uid}
-    gid = {gid}
-    home = {base}/home/%{{user}}
-  }}
-}}
-"""
-    + SHARED
-)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 from imapclient import IMAPClient
 
 from tests.builders import make_config, make_message
-from tests.servers import HOST, DovecotServer, SmtpPeer
+from tests.mail_system import PostfixServer
+from tests.servers import HOST, DovecotServer, SmtpPeer, wait_until
 
 
 def test_dovecot_shows_a_delivered_message_with_its_date(dovecot: DovecotServer) -> None:
@@ -118,3 +119,17 @@ def test_a_stopped_smtp_peer_refuses_connections(smtp_peer: SmtpPeer) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         smtplib.SMTP(smtp_peer.host, smtp_peer.port, timeout=5)
+
+
+def test_postfix_stamps_and_delivers_into_the_mailbox(
+    dovecot: DovecotServer, postfix: PostfixServer
+) -> None:
+    postfix.send(make_message(received=()))
+    wait_until("the message arrives", lambda: dovecot.flags() != {})
+
+    with dovecot.client() as client:
+        client.select_folder("INBOX", readonly=True)
+        (found,) = client.fetch(client.search(), ["BODY.PEEK[]"]).values()
+    assert b"Received: from mail.reporter.example" in found[b"BODY[]"]
+    assert b"by mx1.ca.example (Postfix)" in found[b"BODY[]"]
+    assert "message-id=<report-1@reporter.example>" in postfix.log()
