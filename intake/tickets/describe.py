@@ -1,0 +1,61 @@
+"""Writing what a message shows into its row: claims of the sender, bounded and storable."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+from sqlmodel import Session, select
+
+from intake.archive.message_id import fold, normalise
+from intake.tables import Message, MessageIdEntry
+
+if TYPE_CHECKING:
+    from intake.evidence.extract import Evidence
+
+LONGEST_TEXT = 2_000  # characters of a subject, an address, a link
+MOST_PROBLEMS = 50
+MOST_MENTIONED = 1_000  # Message-IDs
+
+
+def storable(text: str, most: int = LONGEST_TEXT) -> str:
+    """Return text that every database takes: bounded, without NUL and lone surrogates."""
+    return text[:most].encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def describe_message(session: Session, message: Message, evidence: "Evidence") -> None:
+    """Write sender, subject, date, kind and problems of a message, and the IDs it mentions."""
+    message.sender = storable(evidence.senders[0]) if evidence.senders else None
+    message.subject = None if evidence.subject is None else storable(evidence.subject)
+    message.sent_at = evidence.date
+    message.kind = evidence.kind
+    message.reading_problems = _problems(evidence)
+    message.holds_private_key = bool(evidence.private_keys)
+    session.add(message)
+    _mention(session, message, evidence.mentioned_message_ids)
+
+
+def _problems(evidence: "Evidence") -> list[str]:
+    found = [storable(one, 200) for one in evidence.limits_hit]
+    found += [storable(f"{one.part}: {one.reason}", 200) for one in evidence.unreadable_parts]
+    return found[:MOST_PROBLEMS]
+
+
+def _mention(session: Session, message: Message, originals: Iterable[str]) -> None:
+    query = select(MessageIdEntry.original).where(
+        MessageIdEntry.message == message.id, MessageIdEntry.source == "mentioned"
+    )
+    present = set(session.exec(query).all())
+    texts = dict.fromkeys(storable(one) for one in originals)
+    new = [one for one in texts if normalise(one) and one not in present][:MOST_MENTIONED]
+    rows = [
+        {
+            "message": message.id,
+            "source": "mentioned",
+            "original": one,
+            "normalised": normalise(one),
+            "folded": fold(normalise(one)),
+        }
+        for one in new
+    ]
+    if rows:
+        session.execute(insert(MessageIdEntry), rows)

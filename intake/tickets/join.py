@@ -1,0 +1,160 @@
+"""Messages that belong to a ticket that is there: follow-ups, copies and bounces of our mail.
+
+A follow-up takes up what was closed and starts clocks of its own; a merge of messages never
+discards the earlier T0.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session, col, select
+
+from intake.events import SERVICE, record_event
+from intake.tables import Item, Message, Obligation, Ticket
+from intake.tickets.desk import Desk
+from intake.tickets.items import add_items
+from intake.tickets.obligations import ACKNOWLEDGEMENT, obligations_for
+from intake.tickets.owed import (
+    forget_closing,
+    load_ticket,
+    number_of,
+    refresh_state,
+    start,
+    take_up,
+    waived_by_closing,
+)
+from intake.tickets.tell import want_card
+from intake.tickets.tracks import plan_next
+from intake.tickets.triage import Context, Decision, higher, with_labels
+
+if TYPE_CHECKING:
+    from intake.evidence.extract import Evidence
+
+CARRIED_LABELS = {"in_junk", "limits_hit", "private_key", "reused_message_id", "unreadable_parts"}
+AUTO_REPLY = "auto_reply"
+
+
+def join_follow_up(
+    session: Session,
+    message: Message,
+    evidence: "Evidence",
+    decision: Decision,
+    *,
+    desk: Desk,
+    now: datetime,
+) -> None:
+    """Add a reply to its ticket.
+
+    It must be acknowledged within 24 hours of its own T0; new certificates and keys in it have
+    clocks of their own. An automatic reply that brings nothing new starts nothing.
+    """
+    ticket = load_ticket(session, decision.ticket or 0)
+    added = add_items(session, ticket, message, evidence, desk=desk, now=now)
+    is_empty = evidence.kind == AUTO_REPLY and not added.is_new
+    ticket.labels = with_labels(ticket.labels, CARRIED_LABELS.intersection(decision.labels))
+    if evidence.private_keys:
+        ticket.priority = higher(ticket.priority, decision.priority)
+    ticket.received_at = min(ticket.received_at, message.received_at)
+    if not is_empty:
+        _open_again(session, ticket, message, now=now)
+        owed = obligations_for(message.received_at, reports=added.is_new)
+        start(session, ticket, owed, message=message.id)
+        refresh_state(session, ticket)
+    record_event(
+        session, "follow_up_joined", actor=SERVICE, now=now, ticket=ticket.id,
+        message=message.id, sha256=message.sha256, received_at=message.received_at.isoformat(),
+        automatic=is_empty, items=added.items, keys=added.keys,
+    )  # fmt: skip
+    _settle(session, ticket, desk=desk, now=now)
+
+
+def join_copy(
+    session: Session, message: Message, context: Context, *, desk: Desk, now: datetime
+) -> None:
+    """Add a copy to the ticket of the first; if it arrived earlier, every clock moves with it."""
+    ticket = load_ticket(session, context.copy_ticket or 0)
+    record_event(
+        session, "copy_joined", actor=SERVICE, now=now, ticket=ticket.id, message=message.id,
+        sha256=message.sha256, received_at=message.received_at.isoformat(),
+    )  # fmt: skip
+    _move_clocks(session, ticket, context.copy_of, message, now=now)
+    _settle(session, ticket, desk=desk, now=now)
+
+
+def note_delivery_status(
+    session: Session, message: Message, context: Context, *, desk: Desk, now: datetime
+) -> None:
+    """Note that mail of ours was not delivered; a report that bounced is owed again.
+
+    Believed only because it names a Message-ID that we sent.
+    """
+    query = select(Obligation).where(col(Obligation.met_message_id).in_(context.bounced))
+    reports = session.exec(query.order_by(col(Obligation.id))).all()
+    for one in reports:
+        one.met_at, one.met_by, one.met_message_id = None, None, None
+        session.add(one)
+    numbers = {one.ticket for one in reports} | {context.bounced_ticket}
+    for number in sorted(one for one in numbers if one is not None):
+        ticket = load_ticket(session, number)
+        kinds = sorted({one.kind for one in reports if one.ticket == number})
+        if kinds:
+            _open_again(session, ticket, message, now=now)
+            refresh_state(session, ticket)
+        ticket.labels = with_labels(ticket.labels, ["bounced"])
+        record_event(
+            session, "report_bounced" if kinds else "mail_bounced", actor=SERVICE, now=now,
+            ticket=number, message=message.id, sha256=message.sha256, owed_again=kinds,
+        )  # fmt: skip
+        _settle(session, ticket, desk=desk, now=now)
+
+
+def _open_again(session: Session, ticket: Ticket, message: Message, *, now: datetime) -> None:
+    """Re-open a closed ticket with all that closing had given up.
+
+    Who closed it had taken it: that acknowledgement is not asked for a second time.
+    """
+    if ticket.state != "closed":
+        return
+    record_event(
+        session, "ticket_reopened", actor=SERVICE, now=now, ticket=ticket.id, message=message.id,
+        closed_by=ticket.closed_by, disposition=ticket.disposition,
+    )  # fmt: skip
+    forget_closing(ticket)
+    given_up = waived_by_closing(session, number_of(ticket))
+    owed = [one for one in given_up if one.kind != ACKNOWLEDGEMENT]
+    take_up(owed)
+    session.add_all(owed)
+
+
+def _move_clocks(
+    session: Session, ticket: Ticket, original: int | None, copy: Message, *, now: datetime
+) -> None:
+    """Move T0 of what the original started to the copy's, if that is earlier."""
+    t0 = copy.received_at
+    query = select(Obligation).where(
+        Obligation.ticket == ticket.id,
+        Obligation.message == original,
+        Obligation.received_at > t0,
+    )
+    later = session.exec(query).all()
+    if ticket.received_at <= t0 and not later:
+        return
+    record_event(
+        session, "received_at_moved", actor=SERVICE, now=now, ticket=ticket.id, message=copy.id,
+        before=ticket.received_at.isoformat(), after=t0.isoformat(),
+    )  # fmt: skip
+    ticket.received_at = min(ticket.received_at, t0)
+    for one in later:
+        one.received_at, one.due_at = t0, one.due_at - (one.received_at - t0)
+        session.add(one)
+    items = {one.item for one in later if one.item is not None}
+    for item in session.exec(select(Item).where(Item.ticket == ticket.id)).all():
+        if item.id in items:
+            item.received_at = min(item.received_at, t0)
+            session.add(item)
+
+
+def _settle(session: Session, ticket: Ticket, *, desk: Desk, now: datetime) -> None:
+    session.add(ticket)
+    plan_next(session, ticket, desk.chains)
+    want_card(session, ticket, now, channel=desk.channel)

@@ -1,0 +1,127 @@
+"""Obligations as rows: starting, waiving, taking up again, and what follows for the ticket."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert
+from sqlmodel import Session, col, select
+
+from intake.errors import IntakeError
+from intake.tables import Obligation, Ticket
+from intake.tickets.obligations import ACKNOWLEDGEMENT, Owed
+
+CLOSING = "ticket closed: "  # begins the reason of what was waived by closing
+MOST_NUMBER = 2**31 - 1  # a number from outside may be larger than any database takes
+
+
+def load_ticket(session: Session, number: int) -> Ticket:
+    """Return a ticket, locked against others where the database locks rows.
+
+    Raises:
+        IntakeError: if there is none of this number.
+    """
+    ticket = None
+    if 0 < number <= MOST_NUMBER:
+        query = select(Ticket).where(Ticket.id == number).with_for_update()
+        ticket = session.exec(query).first()
+    if ticket is None:
+        message = f"There is no ticket {number}. `intake ticket list` shows those there are."
+        raise IntakeError(message)
+    return ticket
+
+
+def number_of(ticket: Ticket) -> int:
+    """Return the number of a ticket that is stored."""
+    if ticket.id is None:
+        message = "the ticket is not stored yet"
+        raise ValueError(message)
+    return ticket.id
+
+
+def start(
+    session: Session,
+    ticket: Ticket,
+    owed: Iterable[Owed],
+    *,
+    message: int | None,
+    item: int | None = None,
+) -> None:
+    """Write obligations that a message starts."""
+    rows = [obligation_row(ticket, one, message=message, item=item) for one in owed]
+    add_rows(session, rows)
+
+
+def obligation_row(
+    ticket: Ticket, owed: Owed, *, message: int | None, item: int | None = None
+) -> Obligation:
+    """Return the row of an obligation, not stored yet."""
+    return Obligation(
+        ticket=number_of(ticket),
+        kind=owed.kind,
+        item=item,
+        message=message,
+        received_at=owed.received_at,
+        due_at=owed.due_at,
+        basis=owed.basis,
+    )
+
+
+def add_rows(session: Session, rows: Sequence[Obligation]) -> None:
+    """Insert many obligations at once."""
+    if rows:
+        session.execute(insert(Obligation), [row.model_dump(exclude={"id"}) for row in rows])
+
+
+def open_obligations(
+    session: Session, number: int, kinds: Sequence[str] | None = None
+) -> list[Obligation]:
+    """Return what a ticket owes: neither met nor waived, the earliest T0 first."""
+    query = select(Obligation).where(
+        Obligation.ticket == number,
+        col(Obligation.met_at).is_(None),
+        col(Obligation.waived_at).is_(None),
+    )
+    if kinds is not None:
+        query = query.where(col(Obligation.kind).in_(kinds))
+    order = (col(Obligation.received_at), col(Obligation.id))
+    return list(session.exec(query.order_by(*order)).all())
+
+
+def waive(obligations: Iterable[Obligation], reason: str, now: datetime) -> None:
+    """Give up obligations, with the reason."""
+    for one in obligations:
+        one.waived_at, one.waived_reason = now, reason
+
+
+def take_up(obligations: Iterable[Obligation]) -> None:
+    """Owe again what was waived."""
+    for one in obligations:
+        one.waived_at, one.waived_reason = None, None
+
+
+def waived_by_closing(session: Session, number: int) -> list[Obligation]:
+    """Return what was given up when the ticket was closed."""
+    query = select(Obligation).where(
+        Obligation.ticket == number, col(Obligation.waived_reason).startswith(CLOSING)
+    )
+    return list(session.exec(query.order_by(col(Obligation.id))).all())
+
+
+def refresh_state(session: Session, ticket: Ticket) -> None:
+    """Set the state of a ticket that is not closed: open while an acknowledgement is owed."""
+    if ticket.state == "closed":
+        return
+    session.flush()
+    owed = open_obligations(session, number_of(ticket), [ACKNOWLEDGEMENT])
+    ticket.state = "open" if owed else "acknowledged"
+
+
+def look_again(ticket: Ticket, now: datetime) -> None:
+    """Have the escalation look at a ticket at once; it works out the next instant itself."""
+    ticket.next_action_at = None if ticket.state == "closed" else now
+
+
+def forget_closing(ticket: Ticket) -> None:
+    """Clear what closing wrote into the ticket; the events still tell it."""
+    ticket.state, ticket.disposition = "open", None
+    ticket.closed_at, ticket.closed_by, ticket.closed_reason = None, None, None
