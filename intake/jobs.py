@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func
+from sqlalchemy import func, insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select, update
 
@@ -40,6 +41,23 @@ def enqueue(
     session.add(job)
     session.flush()
     return job
+
+
+def enqueue_many(
+    session: Session,
+    kind: str,
+    subjects: Sequence[str | int],
+    *,
+    now: datetime,
+    ticket: int | None = None,
+) -> None:
+    """Queue one job for each of many subjects, none of which was ever queued before."""
+    rows = [
+        Job(key=f"{kind}:{one}", kind=kind, subject=str(one), ticket=ticket, due_at=now)
+        for one in subjects
+    ]
+    if rows:
+        session.execute(insert(Job), [row.model_dump(exclude={"id"}) for row in rows])
 
 
 def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 1) -> list[Job]:
@@ -148,5 +166,5 @@ def _free(database: Database, jobs: Sequence[Job]) -> None:
             for job in jobs:
                 job.leased_until = None
                 session.merge(job)
-    except Exception:
+    except (SQLAlchemyError, OSError):
         logger.warning("leases of %d jobs could not be given back; they run out", len(jobs))
