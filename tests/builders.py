@@ -62,7 +62,11 @@ def make_config(folder: Path, **values: Any) -> Config:
         "issuing_cas": "",
         "more": "",
     }
-    for name, secret in (("cps.password", "secret"), ("slack-bot.token", "xoxb-test"), ("slack-app.token", "xapp-test")):
+    for name, secret in (
+        ("cps.password", "secret"),
+        ("slack-bot.token", "xoxb-test"),
+        ("slack-app.token", "xapp-test"),
+    ):
         (folder / name).write_text(secret + "\n", encoding="utf-8")
     path = folder / "config.toml"
     path.write_text(CONFIG.format(**(defaults | values)), encoding="utf-8")

@@ -117,7 +117,8 @@ def test_the_lock_holds_no_address_at_all() -> None:
 
     assert "://" not in lock
     assert (
-        re.search(r"^\s*(-i|--index-url|--extra-index-url|-f|--find-links)\b", lock, re.MULTILINE) is None
+        re.search(r"^\s*(-i|--index-url|--extra-index-url|-f|--find-links)\b", lock, re.MULTILINE)
+        is None
     )
 
 
