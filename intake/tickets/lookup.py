@@ -8,7 +8,7 @@ takes. No transaction is open while crt.sh is asked.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from intake.certificates.crtsh import CrtshClient, Found, NotFound, Unavailable
 from intake.certificates.identity import remember_certificate
@@ -70,11 +70,10 @@ def known_certificates(session: Session, names: Sequence[ItemName]) -> list[Cert
         cached = select(CrtshEntry.sha256).where(
             CrtshEntry.kind == name.kind, CrtshEntry.value == name.value
         )
-        column = COLUMNS.get(name.kind)
-        matches = col(Certificate.sha256).in_(cached)
-        if column is not None:
-            matches = matches | (col(column) == name.value)
-        for certificate in session.exec(select(Certificate).where(matches)).all():
+        matches = [col(Certificate.sha256).in_(cached)]
+        if name.kind in COLUMNS:
+            matches.append(col(COLUMNS[name.kind]) == name.value)
+        for certificate in session.exec(select(Certificate).where(or_(*matches))).all():
             found[certificate.sha256] = certificate
     return list(found.values())
 
@@ -100,9 +99,9 @@ def _keep(
             for der in answer.certificates
         ]
         for one in certificates:
-            entry = {"kind": name.kind, "value": name.value, "sha256": one.sha256}
-            if session.exec(select(CrtshEntry).filter_by(**entry)).first() is None:
-                session.add(CrtshEntry(**entry, answered_at=now))
+            session.add(
+                CrtshEntry(kind=name.kind, value=name.value, sha256=one.sha256, answered_at=now)
+            )
         apply_resolution(session, int(job.subject), certificates, desk=desk, now=now)
         finish(session, job)
 

@@ -1,0 +1,87 @@
+"""`intake run`: the service. `intake poll`: one pass of everything that is due."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+
+from intake.cli.context import Context, add_command, open_context
+from intake.cli.output import print_warning
+from intake.errors import ConfigError, ConfigProblem, OutsideUnavailableError
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `run` and `poll`."""
+    add_command(commands, "run", run, "the service: reads the mailboxes until it is stopped")
+    add_command(commands, "poll", poll, "one pass of everything that is due now")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the service until SIGTERM or Ctrl-C."""
+    from intake.database import one_writer
+    from intake.service import Service, assemble
+
+    start_logging()
+    context = open_context(options)
+    refuse_invented_times(context)
+    require_files(context)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with (
+        one_writer(context.database),
+        assemble(context.config, context.database, context.clock) as parts,
+    ):
+        service = Service(parts)
+        service.start()
+        logging.getLogger(__name__).info("reading %d mailbox(es)", len(context.config.mailbox))
+        stop.wait()
+        service.stop()
+    return 0
+
+
+def poll(options: argparse.Namespace) -> int:
+    """Do one pass and end; status 4 if a mailbox could not be read."""
+    from intake.service import poll_once
+
+    start_logging()
+    context = open_context(options)
+    require_files(context)
+    troubles = poll_once(context.config, context.database, context.clock)
+    for trouble in troubles:
+        print_warning(trouble)
+    return OutsideUnavailableError.exit_status if troubles else 0
+
+
+def refuse_invented_times(context: Context) -> None:
+    """Refuse to serve where times may be invented: the clock of 24 hours must be a real one."""
+    from intake.tables import Fact
+
+    with context.database.read() as session:
+        tested = session.get(Fact, "testing") is not None
+    if context.config.service.testing or tested:
+        fix = "use a new database.url and testing = false for the real service"
+        rule = "this installation was used for testing, where INTAKE_NOW may stand for the time"
+        raise ConfigError([ConfigProblem("service.testing", "true", rule, fix)])
+
+
+def require_files(context: Context) -> None:
+    """Read every secret once, so that what is missing is named now and not at 3 a.m."""
+    from intake.config import require_files as require
+
+    require(context.config)
+
+
+def start_logging() -> None:
+    """Log to stderr; journald adds the time itself."""
+    in_journal = "JOURNAL_STREAM" in os.environ
+    form = "%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=form if in_journal else f"%(asctime)s {form}",
+    )
+    for chatty in ("apscheduler", "httpx", "httpcore", "slack_sdk", "imapclient"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,218 @@
+"""The way of a message, top to bottom: poll, keep, read, decide, tell, resolve, lint, escalate.
+
+Each function does what is due in one step and returns how much that was; `service.py` calls them
+for ever, `intake poll` once. Nothing here waits for another step: what a step owes the next one
+is a row.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from intake.archive.received import OurHosts
+from intake.archive.seal import ArchiveKey
+from intake.archive.search import index_text
+from intake.archive.store import archive_batch, raw_bytes
+from intake.certificates.crtsh import CrtshClient
+from intake.certificates.lint import lint_in, needs_lint, store_lint
+from intake.clock import Clock
+from intake.config import Config, MailboxSection
+from intake.database import Database
+from intake.errors import OutsideUnavailableError
+from intake.evidence.extract import Evidence, Limits, unread_evidence
+from intake.jobs import finish, run_due
+from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
+from intake.notices.outbox import Media, deliver_due
+from intake.tables import Certificate, Job, Message
+from intake.tickets.desk import Desk
+from intake.tickets.escalate import digest_due, due_tickets, escalate_ticket
+from intake.tickets.items import note_lint
+from intake.tickets.lookup import resolve_item
+from intake.tickets.open import decide_message
+from intake.workers import Worker, WorkerFailure
+
+logger = logging.getLogger(__name__)
+
+READ_SECONDS = 20.0  # of a worker, for one message
+MESSAGES_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that the steps work with; made in `service.py`."""
+
+    config: Config
+    database: Database
+    key: ArchiveKey
+    desk: Desk
+    clock: Clock
+    reader: Worker
+    linter: Worker
+    crtsh: CrtshClient
+    media: Media
+
+
+# ---- 1 and 2: mailbox → archive ----------------------------------------------------------------
+
+
+def poll(parts: Parts, mailbox: MailboxSection) -> PollResult:
+    """Read what is new in all folders of a mailbox into the archive.
+
+    Raises:
+        OutsideUnavailableError: if the mailbox can't be read; what was read so far is kept.
+    """
+    our_hosts = OurHosts.parse(mailbox.our_hosts)
+
+    def keep(batch: FolderBatch) -> None:
+        with parts.database.write() as session:
+            archive_batch(session, parts.key, batch, our_hosts=our_hosts, now=parts.clock())
+
+    return poll_mailbox(parts.database, mailbox, keep=keep, clock=parts.clock)
+
+
+# ---- 3: archive → evidence → ticket ------------------------------------------------------------
+
+
+def process_waiting(parts: Parts) -> int:
+    """Read archived messages and decide what each becomes; return how many were taken."""
+    return run_due(
+        parts.database,
+        ("process_message",),
+        partial(process_message, parts),
+        clock=parts.clock,
+        limit=MESSAGES_AT_ONCE,
+        fallback=partial(process_unread, parts),
+    )
+
+
+def process_message(parts: Parts, job: Job) -> None:
+    """Read one archived message in the worker and decide on it: transaction 2."""
+    with parts.database.read() as session:
+        raw = raw_bytes(session, parts.key, int(job.subject))
+    _decide(parts, job, read_evidence(parts.reader, raw))
+
+
+def process_unread(parts: Parts, job: Job) -> None:
+    """Open a ticket from the headers alone, for a message whose evidence breaks our program."""
+    with parts.database.read() as session:
+        raw = raw_bytes(session, parts.key, int(job.subject))
+    _decide(parts, job, unread_evidence(raw, "our program failed on what this message holds"))
+
+
+def read_evidence(reader: Worker, raw: bytes) -> Evidence:
+    """Return what a message shows; one that breaks the reader shows its headers only."""
+    try:
+        evidence: Evidence = reader.call(
+            "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
+        )
+    except WorkerFailure as failure:
+        return unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+    return evidence
+
+
+def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
+    now = parts.clock()
+    with parts.database.write() as session:
+        message = session.get_one(Message, int(job.subject))
+        decide_message(session, message, evidence, desk=parts.desk, now=now)
+        index_text(
+            session,
+            int(job.subject),
+            subject=evidence.subject,
+            sender=" ".join((evidence.sender_name, *evidence.senders)),
+            body=evidence.text,
+        )
+        finish(session, job)
+
+
+# ---- 4: items → certificates → findings --------------------------------------------------------
+
+
+def resolve_waiting(parts: Parts, *, limit: int = 1) -> int:
+    """Look up items that were only named; return how many were taken.
+
+    While crt.sh refuses, nothing is taken: what waits keeps its turn.
+    """
+    if parts.crtsh.pause_left() > 0:
+        return 0
+    return run_due(
+        parts.database,
+        ("resolve_item",),
+        partial(resolve_item, parts.database, parts.crtsh, parts.desk, parts.clock),
+        clock=parts.clock,
+        limit=limit,
+    )
+
+
+def lint_waiting(parts: Parts, *, limit: int = 10) -> int:
+    """Lint certificates that were not linted yet; return how many were taken."""
+    return run_due(
+        parts.database,
+        ("lint_certificate",),
+        partial(lint_certificate, parts),
+        clock=parts.clock,
+        limit=limit,
+    )
+
+
+def lint_certificate(parts: Parts, job: Job) -> None:
+    """Lint one certificate in the worker, once for each version of the linter."""
+    with parts.database.read() as session:
+        certificate = session.get_one(Certificate, job.subject)
+        needed = needs_lint(session, job.subject)
+    result = lint_in(parts.linter, certificate.der) if needed else None
+    with parts.database.write() as session:
+        if result is not None:
+            store_lint(session, job.subject, result, now=parts.clock())
+        note_lint(session, job.subject, now=parts.clock())
+        finish(session, job)
+
+
+# ---- 5: what is owed → notices → people --------------------------------------------------------
+
+
+def escalate(parts: Parts) -> int:
+    """Write the notices of every step that is due, ticket by ticket, and the daily digest."""
+    with parts.database.read() as session:
+        numbers = due_tickets(session, parts.clock())
+    for number in numbers:
+        with parts.database.write() as session:
+            escalate_ticket(session, number, parts.desk, now=parts.clock())
+    with parts.database.write() as session:
+        digest_due(session, parts.desk, parts.clock())
+    return len(numbers)
+
+
+def deliver(parts: Parts) -> int:
+    """Send what stands in the outbox and is due."""
+    return deliver_due(parts.database, parts.media, clock=parts.clock)
+
+
+# ---- everything once ---------------------------------------------------------------------------
+
+
+def run_once(parts: Parts) -> list[str]:
+    """Do one pass of everything that is due now; return the mailboxes' troubles."""
+    troubles = []
+    for mailbox in parts.config.mailbox:
+        try:
+            poll(parts, mailbox)
+        except OutsideUnavailableError as error:
+            troubles.append(str(error))
+    settle(parts)
+    return troubles
+
+
+def settle(parts: Parts) -> None:
+    """Do every job, step and notice that is due; people are told before certificates are sought."""
+    while process_waiting(parts):
+        pass
+    _tell(parts)
+    while resolve_waiting(parts, limit=20) + lint_waiting(parts):
+        _tell(parts)
+    _tell(parts)
+
+
+def _tell(parts: Parts) -> None:
+    escalate(parts)
+    deliver(parts)

@@ -1,0 +1,303 @@
+"""The service: every step in a loop of its own, so that none waits for another.
+
+What a step leaves behind is a row, and a commit wakes the next step at once; each loop also looks
+by itself every few seconds. A loop that fails says so once, backs off, and goes on for ever.
+Escalation runs beside everything else: it needs the database and nothing more.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from intake import pipeline
+from intake.archive.seal import ArchiveKey, check_key
+from intake.certificates.crtsh import CrtshClient
+from intake.certificates.ownership import IssuingCas
+from intake.clock import Clock, wall_clock
+from intake.config import Config, MailboxSection
+from intake.database import Database, is_environment_error, one_writer
+from intake.errors import OutsideUnavailableError
+from intake.heartbeat import fetch_heartbeat, notify_systemd
+from intake.jobs import release_leases
+from intake.mailbox.imap import wait_for_hint
+from intake.mailbox.poll import hinted_folders
+from intake.notices.outbox import Media, release_notice_leases
+from intake.notices.slack import SlackMedium
+from intake.notices.smtp import SmtpMedium
+from intake.notices.socket_mode import SlackListener
+from intake.notices.trouble import tell_mailbox_troubles
+from intake.pipeline import Parts
+from intake.tickets.desk import Desk
+from intake.trace.answer import trace_text
+from intake.workers import Worker
+
+logger = logging.getLogger(__name__)
+
+READER_MEMORY = 1_500_000_000  # bytes of address space
+LINTER_MEMORY = 1_000_000_000
+TICK_SECONDS = 5
+CLOCK_STEP_SECONDS = 5.0  # wall clock against monotonic clock
+LONGEST_BACKOFF_SECONDS = 60.0
+HINT_SECONDS = 25 * 60  # servers may end an idle connection after 30 minutes (RFC 2177)
+
+
+@contextmanager
+def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts]:
+    """Make everything that the steps work with, and end it afterwards.
+
+    Raises:
+        ConfigError: if the archive key or an issuing CA certificate is missing.
+        VerificationError: if the archive key is not this database's.
+    """
+    key = ArchiveKey.load(config.archive.key)
+    with database.read() as session:
+        check_key(session, key)
+    issuing_cas = IssuingCas.load(config.certificates.issuing_cas)
+    parts = Parts(
+        config=config,
+        database=database,
+        key=key,
+        desk=Desk.from_config(config, key, issuing_cas),
+        clock=clock,
+        reader=Worker(memory_bytes=READER_MEMORY, warm_up="intake.evidence.extract:warm_up"),
+        linter=Worker(memory_bytes=LINTER_MEMORY, warm_up="intake.certificates.lint:warm_up"),
+        crtsh=CrtshClient(config.crtsh.base_url, config.crtsh.timeout),
+        media=Media(
+            slack=SlackMedium(config.slack),
+            smtp=None if config.smtp is None else SmtpMedium(config.smtp),
+            config=config,
+        ),
+    )
+    try:
+        yield parts
+    finally:
+        parts.reader.close()
+        parts.linter.close()
+        parts.crtsh.close()
+
+
+def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
+    """Do one pass of everything that is due; return the mailboxes' troubles.
+
+    Raises:
+        OutsideUnavailableError: if a service is at work on this database already.
+    """
+    with one_writer(database), assemble(config, database, clock) as parts:
+        with database.write() as session:
+            release_leases(session)
+            release_notice_leases(session)
+        return pipeline.run_once(parts)
+
+
+@dataclass
+class Loop:
+    """One step that is done again and again in a thread of its own."""
+
+    name: str
+    work: Callable[[], object]  # what is true when done goes on at once
+    every: float  # seconds to wait when there was nothing to do
+    after: Callable[[], None] = lambda: None  # wakes the next step
+
+    def __post_init__(self) -> None:
+        """Start with nothing wrong."""
+        self.wake = threading.Event()
+        self.trouble: str | None = None
+        self.failures = 0
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until the service stops; what fails is said once for each change of state."""
+        while not stopping.is_set():
+            wait = self.once()
+            if wait > 0:
+                self.wake.wait(wait)
+            self.wake.clear()
+
+    def once(self) -> float:
+        """Do the step once; return how many seconds to wait before the next time."""
+        try:
+            found = self.work()
+        except Exception as error:  # noqa: BLE001 - the service's loop: say it, back off, go on
+            return self._failed(error)
+        if self.trouble is not None:
+            logger.info("%s works again after %d failures", self.name, self.failures)
+        self.trouble, self.failures = None, 0
+        if found:
+            self.after()
+            return 0
+        return self.every
+
+    def _failed(self, error: Exception) -> float:
+        text = describe(error)
+        if text != self.trouble:
+            expected = isinstance(error, OutsideUnavailableError) or is_environment_error(error)
+            logger.error("%s: %s; trying again", self.name, text, exc_info=not expected)
+        self.trouble = text
+        self.failures += 1
+        return min(2.0 ** min(self.failures - 1, 10), LONGEST_BACKOFF_SECONDS, max(self.every, 1))
+
+
+def describe(error: Exception) -> str:
+    """Say an error in one line, without parameters of statements."""
+    text = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+    return f"{text} ({type(error).__name__})" if text else type(error).__name__
+
+
+class Service:
+    """All loops of one installation."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Make the loops; `start` sets them going."""
+        self.parts = parts
+        self.stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._last_good: dict[str, float] = {}  # monotonic, by mailbox
+        self._clock_offset = self._measure_clock()
+        self.deliver = Loop("sending notices", lambda: pipeline.deliver(parts), 2)
+        self.tick = Loop("escalation", self._escalate, TICK_SECONDS, self.deliver.wake.set)
+        self.lint = Loop("linting", lambda: pipeline.lint_waiting(parts), 5, self.deliver.wake.set)
+        self.resolve = Loop(
+            "certificate look-up", lambda: pipeline.resolve_waiting(parts), 5, self._wake_lint
+        )
+        self.process = Loop(
+            "reading messages", lambda: pipeline.process_waiting(parts), 2, self._wake_all
+        )
+        self.polls = [self._poll_loop(mailbox) for mailbox in parts.config.mailbox]
+        self.listener = SlackListener(
+            parts.config.slack,
+            parts.database,
+            parts.desk,
+            clock=parts.clock,
+            answer=self._answer,
+            changed=self.deliver.wake.set,
+        )
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+
+    def start(self) -> None:
+        """Start every loop; the first poll begins at once."""
+        with self.parts.database.write() as session:
+            release_leases(session)
+            release_notice_leases(session)
+        self.parts.reader.start()
+        loops = [self.deliver, self.process, self.resolve, self.lint, *self.polls]
+        for loop in loops:
+            self._spawn(loop.name, lambda loop=loop: loop.run(self.stopping))
+        for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):
+            self._spawn(f"hints {mailbox.name}", lambda m=mailbox, p=loop: self._watch(m, p))
+        self._spawn("slack", self.listener.run)
+        self._scheduler.add_job(
+            self.tick.once,
+            "interval",
+            seconds=TICK_SECONDS,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            id="tick",
+        )
+        self._scheduler.start()
+        self._spawn("clock watch", self._watch_clock)
+        notify_systemd("READY=1")
+
+    def stop(self) -> None:
+        """Stop every loop between two pieces of work."""
+        notify_systemd("STOPPING=1")
+        self.stopping.set()
+        self.listener.stop()
+        self._scheduler.shutdown(wait=True)
+        for loop in (self.deliver, self.process, self.resolve, self.lint, *self.polls):
+            loop.wake.set()
+        for thread in self._threads:
+            thread.join(10)
+
+    def tick_now(self) -> None:
+        """Look at once at what is due, for example after the demo's clock was moved on."""
+        self.tick.once()
+
+    # ---- loops ----
+
+    def _spawn(self, name: str, target: Callable[[], object]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _poll_loop(self, mailbox: MailboxSection) -> Loop:
+        def work() -> bool:
+            result = pipeline.poll(self.parts, mailbox)
+            self._last_good[mailbox.name] = time.monotonic()
+            self._give_sign_of_life()
+            if result.new_messages:
+                self.process.wake.set()
+            return False
+
+        return Loop(f"mailbox {mailbox.name}", work, mailbox.poll_every.total_seconds())
+
+    def _watch(self, mailbox: MailboxSection, loop: Loop) -> None:
+        """Keep an IDLE connection on INBOX and on each Junk folder of a mailbox."""
+        while not self.stopping.is_set() and not self._last_good.get(mailbox.name):
+            self.stopping.wait(0.1)
+        with self.parts.database.read() as session:
+            folders = hinted_folders(session, mailbox)
+        for folder in folders:
+            self._spawn(f"idle {folder}", lambda f=folder: self._idle(mailbox, f, loop))
+
+    def _idle(self, mailbox: MailboxSection, folder: str, loop: Loop) -> None:
+        def work() -> bool:
+            if wait_for_hint(mailbox, folder, stopping=self.stopping, seconds=HINT_SECONDS):
+                loop.wake.set()
+            return True
+
+        Loop(f"IDLE on {mailbox.name}/{folder}", work, LONGEST_BACKOFF_SECONDS).run(self.stopping)
+
+    def _escalate(self) -> int:
+        now = self.parts.clock()
+        with self.parts.database.write() as session:
+            told = tell_mailbox_troubles(session, self.parts.config.slack.channel, now)
+        return pipeline.escalate(self.parts) + told
+
+    def _wake_lint(self) -> None:
+        self.lint.wake.set()
+        self.deliver.wake.set()
+
+    def _wake_all(self) -> None:
+        for loop in (self.deliver, self.resolve, self.lint):
+            loop.wake.set()
+
+    # ---- clocks and signs of life ----
+
+    def _measure_clock(self) -> float:
+        return self.parts.clock().timestamp() - time.monotonic()
+
+    def _watch_clock(self) -> None:
+        """Look at once at what is due when the wall clock was set, forwards or back."""
+        while not self.stopping.wait(1):
+            offset = self._measure_clock()
+            if abs(offset - self._clock_offset) > CLOCK_STEP_SECONDS:
+                step = timedelta(seconds=round(offset - self._clock_offset))
+                logger.warning("the clock of this machine was moved by %s", step)
+                self._scheduler.modify_job("tick", next_run_time=wall_clock())
+            self._clock_offset = offset
+
+    def _give_sign_of_life(self) -> None:
+        """Tell the outside that every mailbox was read lately."""
+        now = time.monotonic()
+        for mailbox in self.parts.config.mailbox:
+            limit = 3 * mailbox.poll_every.total_seconds()
+            if now - self._last_good.get(mailbox.name, float("-inf")) > limit:
+                return
+        notify_systemd("WATCHDOG=1")
+        url = self.parts.config.service.heartbeat_url
+        if url is not None:
+            threading.Thread(target=self._heartbeat, args=(url,), daemon=True).start()
+
+    def _heartbeat(self, url: str) -> None:
+        problem = fetch_heartbeat(url)
+        if problem is not None:
+            logger.warning("the heartbeat address did not answer: %s", problem)
+
+    def _answer(self, query: str) -> str:
+        return trace_text(self.parts.database, self.parts.config, query, now=self.parts.clock())
