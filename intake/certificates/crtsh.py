@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -79,7 +78,7 @@ class CrtshClient:
     def __init__(
         self,
         base_url: str,
-        timeout: timedelta,
+        timeout: float,
         *,
         our_issuers: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
@@ -89,7 +88,7 @@ class CrtshClient:
 
         Args:
             base_url: of crt.sh or what stands in for it; a path in it is kept.
-            timeout: for a whole request.
+            timeout: seconds for a whole request.
             our_issuers: names of our CAs (RFC 4514), preferred where a serial number has several.
             monotonic: seconds of a clock that never goes back.
             sleep: waits for that many seconds.
@@ -98,7 +97,7 @@ class CrtshClient:
             ConfigError: if the address is none that can be fetched.
         """
         self._base = _checked(base_url)
-        self._seconds = timeout.total_seconds()
+        self._seconds = timeout
         self._our_issuers = {_name_key(name) for name in our_issuers}
         self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.Lock()

@@ -4,7 +4,6 @@ import hashlib
 import socket
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,9 +53,7 @@ def hand() -> Hand:
 
 @pytest.fixture
 def client(stand_in: CrtshStandIn, hand: Hand) -> Iterator[CrtshClient]:
-    with CrtshClient(
-        stand_in.base_url, timedelta(seconds=10), monotonic=hand, sleep=hand.sleep
-    ) as client:
+    with CrtshClient(stand_in.base_url, 10, monotonic=hand, sleep=hand.sleep) as client:
         yield client
 
 
@@ -105,7 +102,7 @@ def test_of_several_issuers_ours_is_fetched_and_the_others_are_named(stand_in, h
     serial_number = read_certificate(der("final")).serial_number
     with CrtshClient(
         stand_in.base_url,
-        timedelta(seconds=10),
+        10,
         our_issuers=[OUR_ISSUER],
         monotonic=hand,
         sleep=hand.sleep,
@@ -191,9 +188,7 @@ def test_another_certificate_than_the_one_asked_for_is_refused(stand_in, hand, k
         hand.sleep(seconds)
         stand_in.fail_with("wrong")
 
-    with CrtshClient(
-        stand_in.base_url, timedelta(seconds=10), monotonic=hand, sleep=go_wrong
-    ) as client:
+    with CrtshClient(stand_in.base_url, 10, monotonic=hand, sleep=go_wrong) as client:
         client.fetch("crtsh_id", "501")
         if kind == "sha256":
             stand_in.fail_with("wrong")
@@ -224,7 +219,7 @@ def test_a_redirect_to_another_server_is_not_followed(client, stand_in):
 def test_a_slow_answer_and_a_dripping_one_end_in_time(stand_in):
     for mode in ("slow", "drip"):
         stand_in.fail_with(mode)
-        with CrtshClient(stand_in.base_url, timedelta(seconds=0.3)) as client:
+        with CrtshClient(stand_in.base_url, 0.3) as client:
             began = time.monotonic()
             answer = client.fetch("crtsh_id", "501")
 
@@ -236,7 +231,7 @@ def test_a_refused_connection_is_unavailable(hand):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        with CrtshClient(url, timedelta(seconds=2), monotonic=hand, sleep=hand.sleep) as client:
+        with CrtshClient(url, 2, monotonic=hand, sleep=hand.sleep) as client:
             answer = client.fetch("crtsh_id", "501")
 
     assert isinstance(answer, Unavailable)
@@ -280,7 +275,7 @@ def test_retry_after_is_honoured_without_asking(client, stand_in, hand, mode):
 def test_a_base_address_with_a_path_works():
     with CrtshStandIn(path="/mirror/crtsh/") as server:
         server.add(1, der("clean"))
-        with CrtshClient(server.base_url.rstrip("/"), timedelta(seconds=5)) as client:
+        with CrtshClient(server.base_url.rstrip("/"), 5) as client:
             assert client.fetch("crtsh_id", "1") == Found((der("clean"),))
 
 
@@ -293,4 +288,4 @@ def test_we_say_who_we_are(client, stand_in):
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "crt.sh", "", "ftp://crt.sh/"])
 def test_an_address_that_can_not_be_fetched_is_a_fault_of_the_configuration(address):
     with pytest.raises(ConfigError, match=r"crtsh\.base_url"):
-        CrtshClient(address, timedelta(seconds=1))
+        CrtshClient(address, 1)
