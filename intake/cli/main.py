@@ -18,6 +18,7 @@ from intake.cli import (
     init,
     lint,
     message,
+    reprocess,
     run,
     search,
     ticket,
@@ -27,7 +28,7 @@ from intake.errors import ConfigError, IntakeError
 
 GROUPS = (
     demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket,
-    escalation, audit,
+    escalation, audit, reprocess,
 )  # fmt: skip
 
 

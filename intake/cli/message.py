@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from intake.archive.seal import ArchiveKey
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
     from intake.tables import Message, Sighting
 
 SHORTEST_PREFIX = 4  # hex digits of a digest
