@@ -1,0 +1,187 @@
+"""Blocks of base64 in text that hold certificates, requests and keys, armoured (PEM) or not.
+
+Reporters quote them with `>`, wrap them hard, cut them off and paste them without their first
+line. A block is told apart by its content; its label is only a hint, for it may lie.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from intake.evidence.der import begins_like_a_key, recognise
+
+LONGEST_BLOCK = 512 * 1024  # characters between BEGIN and END
+LONGEST_TOKEN_OF_PROSE = 20  # what is longer and looks like base64 is taken for base64
+WORK_PER_CHARACTER = 4  # bounds the looking for blocks without armour
+
+_BEGIN = re.compile(
+    r"[-–—]{2,10}+[ \t]?BEGIN[ \t\r\n>|]([A-Za-z0-9 \t\r\n>|]{0,60}?)[ \t]?[-–—]{2,10}+",
+    re.IGNORECASE,
+)
+_END = re.compile(
+    r"[-–—]{2,10}+[ \t]?END[ \t\r\n>|][A-Za-z0-9 \t\r\n>|]{0,60}?[ \t]?[-–—]{2,10}+", re.IGNORECASE
+)
+_KNOWN_LABEL = re.compile(r"\b(?:CERTIFICATE|CRL|KEY|REQUEST|PKCS7|PKCS12|CMS|PGP|PARAMETERS)\b")
+_BARE = re.compile(
+    r"(?<![A-Za-z0-9+/=])(?=M[A-P][A-Za-z0-9+/]{40}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]++")
+_GAP = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+")
+_TOKEN = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+([^\s>|\\\u00a0\u200b]++)")
+_HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
+_NOT_BASE64 = re.compile(r"\\[rn]|[^A-Za-z0-9+/]+")
+_HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
+_BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of base64 and what it decodes to."""
+
+    start: int
+    end: int
+    label: str  # words between BEGIN and the dashes in upper case; "" without armour
+    data: bytes  # b"" if it can't be decoded
+    complete: bool = True
+    password: bool = False  # its headers say that it is encrypted
+
+    @property
+    def secret(self) -> bool:
+        """Tell whether the block is, or begins as, a private key."""
+        if "PRIVATE" in self.label or self.data.startswith(b"openssh-key-v1\0"):
+            return True
+        return begins_like_a_key(self.data) or self.data.startswith(b"-----BEGIN")
+
+
+def find_blocks(text: str) -> list[Block]:
+    """Return the blocks of a text in order."""
+    armoured = list(_armoured(text)) if "begin" in text.lower() else []
+    return sorted([*armoured, *_bare(text, armoured)], key=lambda block: block.start)
+
+
+def _armoured(text: str) -> list[Block]:
+    found: list[Block] = []
+    at = 0
+    while begin := _BEGIN.search(text, at):
+        following = _BEGIN.search(text, begin.end(), begin.end() + LONGEST_BLOCK)
+        limit = following.start() if following else begin.end() + LONGEST_BLOCK
+        end = _END.search(text, begin.end(), limit)
+        label = " ".join(re.sub(r"[^A-Z0-9]+", " ", begin[1].upper()).split())
+        if not _KNOWN_LABEL.search(label) or label == "PGP SIGNED MESSAGE":
+            at = begin.end()  # such as `Begin forwarded message`: prose
+            continue
+        body_end = end.start() if end else _end_of_base64(text, begin.end())
+        body = text[begin.end() : body_end]
+        at = end.end() if end else body_end
+        found.append(
+            Block(begin.start(), at, label, decode_base64(_without_headers(body)),
+                  complete=end is not None, password="ENCRYPTED" in body[:400])
+        )  # fmt: skip
+    return found
+
+
+def _without_headers(body: str) -> str:
+    """Drop lines such as `Proc-Type: 4,ENCRYPTED` and the checksum line of PGP."""
+    if ":" not in body:
+        return body
+    return _HEADER.sub("", body)
+
+
+def _end_of_base64(text: str, start: int) -> int:
+    """Return where the base64 after a BEGIN without an END stops, headers included.
+
+    Prose is told by its short words; at most one short token is taken, as the last of the block.
+    """
+    at = start
+    limit = min(len(text), start + LONGEST_BLOCK)
+    while header := _HEADER.match(text, _GAP.match(text, at, limit).end(), limit):  # type: ignore[union-attr]  # matches always
+        at = header.end()
+    while token := _TOKEN.match(text, at, limit):
+        word = token[1]
+        if not _BASE64_TOKEN.match(word) or _HEX_ONLY.match(word):
+            break
+        if len(word) < LONGEST_TOKEN_OF_PROSE:
+            alone = text[token.end() : token.end() + 1] in ("", "\r", "\n")
+            return token.end() if alone and at > start else at
+        at = token.end()
+    return at
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the bytes of base64 that may hold anything between its characters."""
+    plain = _NOT_BASE64.sub("", text)
+    plain = plain[: len(plain) - 1] if len(plain) % 4 == 1 else plain
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4))
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _bare(text: str, armoured: list[Block]) -> list[Block]:
+    """Find blocks without armour by the length that their first bytes announce."""
+    found = []
+    budget = WORK_PER_CHARACTER * len(text) + LONGEST_BLOCK
+    spans = iter(armoured)
+    span = next(spans, None)
+    at = 0
+    while (start := _BARE.search(text, at)) and budget > 0:
+        while span and span.end <= start.start():
+            span = next(spans, None)
+        if span and span.start <= start.start():
+            at = span.end
+            continue
+        block, work = _bare_block(text, start.start())
+        budget -= work
+        token = _BASE64.match(text, start.start())
+        at = token.end() if token else start.end() + 1
+        if block:
+            found.append(block)
+            at = max(at, block.end)
+    return found
+
+
+def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
+    head = decode_base64(text[start : start + 40])
+    if not head.startswith(b"\x30"):
+        end = _end_of_base64(text, start)
+        data = decode_base64(text[start:end])
+        return Block(start, end, "", data, complete=False), end - start
+    needed = _announced(head)
+    collected, end = _collect(text, start, -(-needed * 4 // 3))
+    data = decode_base64(collected)[:needed]
+    work = end - start
+    if len(data) == needed and recognise(data):
+        return Block(start, end, "", data), work
+    if begins_like_a_key(head):
+        end = max(_end_of_base64(text, start), start + 42)
+        return Block(start, end, "", decode_base64(text[start:end]), complete=False), work
+    return None, work
+
+
+def _announced(head: bytes) -> int:
+    """Return how many bytes the first element says that it has, itself included."""
+    first = head[1]
+    if first <= 0x80:  # noqa: PLR2004 - the short form
+        return 2 + first
+    count = first & 0x7F
+    length = int.from_bytes(head[2 : 2 + count], "big") if count <= 3 else LONGEST_BLOCK  # noqa: PLR2004
+    return min(2 + count + length, LONGEST_BLOCK)
+
+
+def _collect(text: str, start: int, needed: int) -> tuple[str, int]:
+    """Return the next base64 characters, over line ends and quote marks, and where they end."""
+    pieces: list[str] = []
+    have, at = 0, start
+    while have < needed:
+        match = _BASE64.match(text, at, at + needed - have)
+        if match is None:
+            break
+        pieces.append(match[0])
+        have += len(match[0])
+        at = match.end()
+        if have < needed:
+            at = _GAP.match(text, at).end()  # type: ignore[union-attr]  # matches always
+    while at < len(text) and text[at] == "=":
+        at += 1
+    return "".join(pieces), at

@@ -1,0 +1,167 @@
+"""Archives: their members one by one, within limits on count, bytes, ratio and depth.
+
+Nothing is written anywhere; names of members are labels only.
+"""
+
+import bz2
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from intake.evidence.values import MIB, Limits
+
+CHUNK = 256 * 1024
+LZMA_MEMORY = 128 * MIB
+TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
+BROKEN = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
+    OSError, ValueError, NotImplementedError, RuntimeError, IndexError, KeyError, OverflowError,
+)  # fmt: skip
+_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of an archive, or what kept it from being read."""
+
+    name: str
+    data: bytes = b""
+    unreadable: str | None = None
+
+
+class Allowance:
+    """What may still be unpacked; shared by all archives of a message."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start with what the limits allow."""
+        self.members = limits.archive_members
+        self.bytes = limits.archive_bytes
+        self.ratio = limits.archive_ratio
+        self.exceeded: list[str] = []  # in plain words
+
+    def note(self, text: str) -> None:
+        """Remember once that a limit was hit."""
+        if text not in self.exceeded:
+            self.exceeded.append(text)
+
+
+def archive_kind(data: bytes) -> str | None:
+    """Tell an archive by its first bytes: zip, gz, bz2, xz, tar, rar, 7z or None."""
+    for magic, kind in (
+        (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"\x1f\x8b", "gz"), (b"BZh", "bz2"),
+        (b"\xfd7zXZ\x00", "xz"), (b"Rar!\x1a\x07", "rar"), (b"7z\xbc\xaf\x27\x1c", "7z"),
+    ):  # fmt: skip
+        if data.startswith(magic):
+            return kind
+    return "tar" if data[TAR_MAGIC_AT : TAR_MAGIC_AT + 5] == TAR_MAGIC else None
+
+
+def open_archive(kind: str, data: bytes, name: str, allowance: Allowance) -> Iterator[Member]:
+    """Yield the members of an archive as far as the allowance reaches."""
+    try:
+        if kind == "zip":
+            yield from _zip_members(data, allowance)
+        elif kind == "tar":
+            yield from _tar_members(data, allowance)
+        elif kind in ("gz", "bz2", "xz"):
+            yield from _unpacked(kind, data, name, allowance)
+        else:
+            yield Member("", unreadable=f"a {kind} archive, which is not unpacked")
+    except BROKEN as error:
+        yield Member("", unreadable=f"a damaged {kind} archive ({type(error).__name__})")
+
+
+def _zip_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
+    if data.count(b"PK\x01\x02") > 4 * allowance.members + 100:
+        allowance.note("an archive with too many members was not unpacked")
+        return
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if not _take_member(allowance):
+                return
+            if info.flag_bits & 1:
+                yield Member(info.filename, unreadable="locked with a password")
+                continue
+            try:
+                with archive.open(info) as file:
+                    content = _read_all(file.read, info.compress_size, allowance)
+            except BROKEN as error:
+                yield Member(
+                    info.filename, unreadable=f"can't be unpacked ({type(error).__name__})"
+                )
+                continue
+            yield Member(info.filename, content)
+
+
+def _tar_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        for info in archive:
+            if not info.isfile():
+                continue
+            if not _take_member(allowance):
+                return
+            file = archive.extractfile(info)
+            if file is not None:
+                yield Member(info.name, _read_all(file.read, info.size, allowance))
+
+
+def _unpacked(kind: str, data: bytes, name: str, allowance: Allowance) -> Iterator[Member]:
+    if not _take_member(allowance):
+        return
+    if kind == "gz":
+        inflate = zlib.decompressobj(wbits=31)
+        left = data
+
+        def read(size: int) -> bytes:
+            nonlocal left
+            piece = inflate.decompress(left, size)
+            left = inflate.unconsumed_tail
+            return piece
+    else:
+        packed = (
+            bz2.BZ2Decompressor() if kind == "bz2" else lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+        )
+        fed = False
+
+        def read(size: int) -> bytes:
+            nonlocal fed
+            if packed.eof:
+                return b""
+            piece = packed.decompress(b"" if fed else data, size)
+            fed = True
+            return piece
+
+    content = _read_all(read, len(data), allowance)
+    inner = next((name[: -len(end)] for end in _SUFFIXES if name.lower().endswith(end)), "content")
+    yield Member(inner or "content", content)
+
+
+def _take_member(allowance: Allowance) -> bool:
+    if allowance.members <= 0:
+        allowance.note("archives hold more members than are read")
+        return False
+    allowance.members -= 1
+    return True
+
+
+def _read_all(read: Callable[[int], bytes], packed: int, allowance: Allowance) -> bytes:
+    """Read piece by piece until the end or a limit; what was read so far is kept."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := read(CHUNK):
+        pieces.append(piece)
+        size += len(piece)
+        allowance.bytes -= len(piece)
+        if allowance.bytes <= 0:
+            allowance.note("archives hold more bytes than are unpacked")
+            break
+        if size > MIB and size > allowance.ratio * max(packed, 1):
+            allowance.note("an archive unpacks to far more than its size (a bomb?) and was cut off")
+            break
+    return b"".join(pieces)

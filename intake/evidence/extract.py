@@ -1,0 +1,233 @@
+"""Reads one message's raw bytes into its evidence: what it shows, before anybody judges it.
+
+Pure, and total for any bytes: what can't be taken apart is read as plain text, and what can't be
+read at all is named. Nothing that the message points at is ever fetched.
+"""
+
+import re
+from dataclasses import replace
+from email.errors import MessageError
+from hashlib import sha256
+
+from intake.archive.header import LONGEST_HEADER, field_values, split_header
+from intake.archive.message_id import ids_in, scan_message_ids
+from intake.evidence.armour import find_blocks
+from intake.evidence.content import read_content, scan_text
+from intake.evidence.gathering import Gathering
+from intake.evidence.headers import decode_value, read_addresses, read_date
+from intake.evidence.keys import LEFT_OUT, find_written_keys, leave_out
+from intake.evidence.kind import AUTO_REPLY_FIELDS, KindSigns, kind_of
+from intake.evidence.parts import (
+    MAIL_ERRORS,
+    Piece,
+    nested_subject,
+    nested_summary,
+    open_entity,
+    parse,
+)
+from intake.evidence.people import RECIPIENTS, read_people
+from intake.evidence.quoted import find_tokens
+from intake.evidence.values import (
+    Evidence,
+    FoundCertificate,
+    FoundCsr,
+    FoundKey,
+    Identifier,
+    Limits,
+    UnreadablePart,
+)
+
+__all__ = [
+    "LEFT_OUT", "Evidence", "FoundCertificate", "FoundCsr", "FoundKey", "Identifier", "Limits",
+    "UnreadablePart", "extract_evidence", "unread_evidence",
+]  # fmt: skip
+
+_ANY_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
+_FIELDS = (
+    "From", "Sender", "Return-Path", "Reply-To", *RECIPIENTS, "Subject", "Date", "In-Reply-To",
+    "References", "Content-Type", "Auto-Submitted", "Precedence", "X-Auto-Response-Suppress",
+    "X-MS-Exchange-Inbox-Rules-Loop", "X-MS-Exchange-Generated-Message-Source", "X-CPR-Intake-Probe",
+    *AUTO_REPLY_FIELDS,
+)  # fmt: skip
+
+
+def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
+    """Return what a message shows; never raises for any bytes."""
+    limits = limits or Limits()
+    gathering = Gathering(limits)
+    header, _ = split_header(raw)
+    if len(header) >= min(limits.header_bytes, LONGEST_HEADER):
+        gathering.hit("the header is longer than is read")
+        header = header[: limits.header_bytes]
+    fields = {name: field_values(header, name) for name in _FIELDS}
+    subject = _without_keys(decode_value(_first(fields, "Subject")))
+    _read_subject(subject, "subject", gathering)
+    taken_apart = _read_body(raw, gathering)
+    evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", tuple(scan_message_ids(raw)))
+    evidence = _with_fields(evidence, fields, subject, gathering)
+    if taken_apart and _ANY_FIELD.search(header):
+        evidence = replace(evidence, kind=kind_of(_signs(fields, evidence, gathering)))
+    return _with_findings(evidence, gathering)
+
+
+def unread_evidence(raw: bytes, why: str) -> Evidence:
+    """Return the evidence of a message whose reading was stopped; only its own ids are read."""
+    return Evidence(
+        sha256(raw).hexdigest(),
+        len(raw),
+        "unparsed",
+        tuple(scan_message_ids(raw)),
+        limits_hit=(why,),
+    )
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+def _read_body(raw: bytes, gathering: Gathering) -> bool:
+    """Read all parts; tell whether the message could be taken apart."""
+    if len(raw) > gathering.limits.raw_bytes:
+        gathering.hit(
+            f"the message is larger than {gathering.limits.raw_bytes} bytes; the rest is not read"
+        )
+        raw = raw[: gathering.limits.raw_bytes]
+    try:
+        message = parse(raw)
+    except (*MAIL_ERRORS, MessageError):
+        gathering.hit(
+            "the message can't be taken apart (nested too deeply?); it was read as plain text"
+        )
+        _read_pieces(Piece("1", data=split_header(raw)[1], raw=True), gathering)
+        return False
+    _read_pieces(Piece("1", entity=message), gathering)
+    return True
+
+
+def _read_pieces(first: Piece, gathering: Gathering) -> None:
+    """Read pieces and what stands within them, in order, until all are read or a limit is hit."""
+    waiting = [first]
+    while waiting:
+        piece = waiting.pop()
+        if not _may_read(piece, gathering):
+            continue
+        try:
+            within = (
+                open_entity(piece, gathering)
+                if piece.entity is not None
+                else read_content(piece, gathering)
+            )
+            if piece.is_message and piece.entity is not None:
+                _read_nested(piece, gathering)
+        except (*MAIL_ERRORS, MessageError) as error:
+            gathering.unread(piece.path, f"can't be read ({type(error).__name__})")
+            continue
+        waiting += reversed(within)
+
+
+def _may_read(piece: Piece, gathering: Gathering) -> bool:
+    if piece.depth > gathering.limits.depth:
+        gathering.hit(f"parts nested deeper than {gathering.limits.depth} levels are not read")
+        return False
+    if piece.entity is not None:
+        gathering.parts += 1
+    if gathering.parts > gathering.limits.parts:
+        gathering.hit(f"more than {gathering.limits.parts} parts; the rest is not read")
+        return False
+    return True
+
+
+def _read_nested(piece: Piece, gathering: Gathering) -> None:
+    if piece.entity is None:
+        return
+    if piece.shown:
+        gathering.add_text(_without_keys(nested_summary(piece.entity)))
+    _read_subject(_without_keys(nested_subject(piece.entity)), f"{piece.path}.subject", gathering)
+
+
+def _read_subject(subject: str, path: str, gathering: Gathering) -> None:
+    named, _ = scan_text(subject, path, gathering)
+    gathering.add_named(named, path)
+
+
+def _without_keys(text: str) -> str:
+    spans = [(block.start, block.end) for block in find_blocks(text) if block.secret]
+    spans += [(key.start, key.end) for key in find_written_keys(text)]
+    return leave_out(text, spans) if spans else text
+
+
+# ---- putting together --------------------------------------------------------------------------
+
+
+def _first(fields: dict[str, list[str]], name: str) -> str:
+    values = fields[name]
+    return values[0] if values else ""
+
+
+def _with_fields(
+    evidence: Evidence, fields: dict[str, list[str]], subject: str, gathering: Gathering
+) -> Evidence:
+    senders = (
+        read_addresses(fields["From"])
+        or read_addresses(fields["Sender"])
+        or read_addresses(fields["Return-Path"])
+    )
+    name, recipients = read_people(fields, thorough=gathering.holds_evidence)
+    in_reply_to = [one for value in fields["In-Reply-To"] for one in ids_in(value)]
+    references = [one for value in fields["References"] for one in ids_in(value)]
+    text = "\n\n".join(gathering.texts)
+    return replace(
+        evidence,
+        in_reply_to=tuple(dict.fromkeys(in_reply_to)), references=tuple(dict.fromkeys(references)),
+        senders=tuple(dict.fromkeys(address for _, address in senders)),
+        sender_name=_without_keys(name), recipients=recipients,
+        subject=subject, date=read_date(fields["Date"]), text=text,
+        ticket_tokens=tuple(dict.fromkeys(find_tokens(subject) + find_tokens(text))),
+        probe_token=next(iter(fields["X-CPR-Intake-Probe"]), None),
+    )  # fmt: skip
+
+
+def _signs(fields: dict[str, list[str]], evidence: Evidence, gathering: Gathering) -> KindSigns:
+    content_type = _first(fields, "Content-Type").lower()
+    report_type = re.search(r"report-type\s*=\s*\"?([a-z-]+)", content_type)
+    return KindSigns(
+        content_type=content_type.partition(";")[0].strip(),
+        report_type=report_type[1] if report_type else "",
+        has_delivery_status=gathering.has_delivery_status and not evidence.identifiers,
+        auto_submitted=_first(fields, "Auto-Submitted").lower(),
+        precedence=_first(fields, "Precedence").lower(),
+        auto_reply_fields=any(
+            value.strip().lower() not in ("", "no", "false") for name in AUTO_REPLY_FIELDS for value in fields[name]
+        ),
+        suppress=bool(fields["X-Auto-Response-Suppress"]),
+        inbox_rule=bool(fields["X-MS-Exchange-Inbox-Rules-Loop"] or fields["X-MS-Exchange-Generated-Message-Source"]),
+        null_return_path="".join(_first(fields, "Return-Path").split()) == "<>",
+        sender=evidence.senders[0] if evidence.senders else "",
+        subject=evidence.subject,
+        answers=bool(_first(fields, "In-Reply-To") or _first(fields, "References")),
+    )  # fmt: skip
+
+
+def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
+    mentioned = dict.fromkeys([*evidence.in_reply_to, *evidence.references, *gathering.mentioned])
+    own = set(evidence.message_ids)
+    is_status = evidence.kind == "delivery_status"
+    return replace(
+        evidence,
+        mentioned_message_ids=tuple(one for one in mentioned if one not in own),
+        delivery_status_of=tuple(gathering.enclosed or gathering.mentioned) if is_status else (),
+        identifiers=tuple(gathering.identifiers.values()),
+        certificates=tuple(gathering.certificates.values()),
+        private_keys=tuple(gathering.keys), csrs=tuple(gathering.csrs),
+        unclassified_hex=tuple(gathering.hexadecimal),
+        domains=_domains_of_others(evidence, gathering), urls=tuple(gathering.urls),
+        unreadable_parts=tuple(gathering.unreadable), limits_hit=gathering.limits_hit,
+    )  # fmt: skip
+
+
+def _domains_of_others(evidence: Evidence, gathering: Gathering) -> tuple[str, ...]:
+    """Return the domains named, but not those of the people who write and are written to."""
+    own = {address.rpartition("@")[2] for address in (*evidence.senders, *evidence.recipients)}
+    return tuple(
+        name for name in gathering.domains
+        if name not in own and not any(name.endswith("." + domain) for domain in own)
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""Collects what the parts of one message show, within the limits."""
+
+from collections.abc import Iterable
+from email.message import Message
+from hashlib import sha256
+
+from intake.evidence.containers import Allowance
+from intake.evidence.identifiers import Named
+from intake.evidence.values import (
+    FoundCertificate,
+    FoundCsr,
+    FoundKey,
+    Identifier,
+    Limits,
+    UnreadablePart,
+)
+
+LONGEST_NAMED_AS = 1000
+Entity = Message
+
+
+class Gathering:
+    """What was found so far; everything is kept once, in order of appearance."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start empty."""
+        self.limits = limits
+        self.allowance = Allowance(limits)
+        self.identifiers: dict[tuple[str, str, str], Identifier] = {}
+        self.certificates: dict[tuple[str, str], FoundCertificate] = {}
+        self.keys: dict[FoundKey, None] = {}
+        self.csrs: dict[FoundCsr, None] = {}
+        self.hexadecimal: dict[str, None] = {}
+        self.domains: dict[str, None] = {}
+        self.urls: dict[str, None] = {}
+        self.unreadable: dict[UnreadablePart, None] = {}
+        self.mentioned: dict[str, None] = {}
+        self.enclosed: dict[str, None] = {}  # Message-IDs of messages within, for delivery status
+        self.texts: list[str] = []
+        self.kept = 0
+        self.searched = 0
+        self.parts = 0
+        self.has_delivery_status = False
+        self._limits_hit: dict[str, None] = {}
+
+    @property
+    def limits_hit(self) -> tuple[str, ...]:
+        """Return the limits that were hit, in plain words."""
+        return tuple(dict.fromkeys([*self._limits_hit, *self.allowance.exceeded]))
+
+    @property
+    def holds_evidence(self) -> bool:
+        """Tell whether anything was found that names or is a certificate or a key."""
+        return bool(self.identifiers or self.certificates or self.keys or self.csrs)
+
+    def hit(self, limit: str) -> None:
+        """Record that a limit was hit."""
+        self._limits_hit[limit] = None
+
+    def unread(self, part: str, reason: str) -> None:
+        """Record a part that could not be read."""
+        self.unreadable[UnreadablePart(part, reason)] = None
+
+    def add_named(self, named: Iterable[Named], part: str) -> None:
+        """Add what a text names."""
+        for one in named:
+            if one.kind == "url":
+                self._add(self.urls, one.value, self.limits.urls, "links")
+            elif one.kind == "domain":
+                self._add(self.domains, one.value, self.limits.domains, "domain names")
+            elif one.kind == "hex":
+                self._add(self.hexadecimal, one.value, self.limits.identifiers, "long hex values")
+            else:
+                self._add_identifier(one, part)
+
+    def _add(self, store: dict[str, None], value: str, most: int, what: str) -> None:
+        if len(store) < most:
+            store[value] = None
+        elif value not in store:
+            self.hit(f"more than {most} {what}; the rest is not listed")
+
+    def _add_identifier(self, named: Named, part: str) -> None:
+        key = (named.kind, named.value, part)
+        if key in self.identifiers:
+            return
+        if len(self.identifiers) >= self.limits.identifiers:
+            self.hit(f"more than {self.limits.identifiers} identifiers; the rest is not listed")
+            return
+        written = named.named_as[:LONGEST_NAMED_AS]
+        self.identifiers[key] = Identifier(named.kind, named.value, part, named.offset, written)
+
+    def add_certificate(self, der: bytes, part: str) -> None:
+        """Add a certificate or precertificate."""
+        digest = sha256(der).hexdigest()
+        if len(self.certificates) >= self.limits.identifiers:
+            self.hit(f"more than {self.limits.identifiers} certificates; the rest is not listed")
+            return
+        self.certificates.setdefault((digest, part), FoundCertificate(der, digest, part))
+
+    def add_text(self, text: str) -> None:
+        """Keep text for reading and for full-text search."""
+        text = text.strip()
+        room = self.limits.kept_text_chars - self.kept
+        if not text:
+            return
+        if len(text) > room:
+            self.hit("the text is longer than is kept for full-text search")
+        if room > 0:
+            self.texts.append(text[:room])
+            self.kept += min(len(text), room) + 1
+
+    def searchable(self, text: str) -> str:
+        """Return as much of a text as may still be searched."""
+        room = self.limits.text_chars - self.searched
+        if len(text) > room:
+            self.hit("the message holds more text than is searched")
+            text = text[: max(room, 0)]
+        self.searched += len(text)
+        return text
+
+    def mention(self, ids: Iterable[str], *, enclosed: bool = False) -> None:
+        """Add Message-IDs of other messages; `enclosed` ones are of a message within this one."""
+        for one in ids:
+            self._add(self.mentioned, one, self.limits.identifiers, "mentioned Message-IDs")
+            if enclosed:
+                self.enclosed[one] = None

@@ -1,0 +1,236 @@
+"""Fingerprints, serial numbers, key hashes and names in plain text, and what is none of them.
+
+Noise must not become a report: hex within links, addresses, Message-IDs and pasted mail headers
+names nothing, nor does what the text calls a commit, a key identifier or a log id. Long hex that
+fits nothing is listed as such and never dropped.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from intake.evidence.domains import find_domains
+from intake.evidence.keys import blank
+from intake.evidence.link_meaning import pin_digest, read_link
+from intake.evidence.links import SHA1_DIGITS, SHA256_DIGITS, Link, find_links
+from intake.evidence.serials import find_serials
+
+LONGEST_HEX = 4096  # digits; a longer run is cut
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something that a text names; kinds as in `Identifier`, and "hex", "domain" and "url"."""
+
+    kind: str
+    value: str
+    offset: int
+    named_as: str
+
+
+_RUN = re.compile(r"(?<![0-9A-Za-z])(?:0[xX])?+[0-9A-Fa-f]{16,}+(?![0-9A-Za-z])")
+_WRAP = r"[ \t]*\r?\n[ \t>|]*"
+_PAIRS = re.compile(
+    rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{2}}(?:(?:[:-](?:{_WRAP})?|[ \t\u00a0]{{1,2}}|{_WRAP})"
+    r"[0-9A-Fa-f]{2}(?![0-9A-Za-z])){7,}+"
+)
+_GROUPS = re.compile(
+    rf"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{{4}}|[0-9A-Fa-f]{{8}})(?:(?:[ -]|{_WRAP})"
+    r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})(?![0-9A-Za-z])){3,}+"
+)
+_CONTINUED = re.compile(rf"{_WRAP}([0-9A-Fa-f]+)(?![0-9A-Za-z])")
+_PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
+_CRTSH_ID = re.compile(
+    r"crt\.sh[ \t]*(?:certificate[ \t]*)?ids?[ \t]*[:=#]?[ \t]*(\d{1,19})(?!\w)", re.IGNORECASE
+)
+_LETTER = re.compile(r"[A-Fa-f]")
+_DIGIT = re.compile(r"[0-9]")
+
+_KEY_HASH = re.compile(
+    r"spki|public[ -]?key|pubkey|subject ?public ?key ?info|\bpins?\b|pin-sha256", re.IGNORECASE
+)
+_NOT_A_FINGERPRINT = re.compile(
+    r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|\btree\b"
+    r"|\bpgp\b|\bgpg\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b",
+    re.IGNORECASE,
+)
+_FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b", re.IGNORECASE)
+_MAIL_HEADER = re.compile(
+    r"[ \t>|]*(?:--[^\s-]|(?:dkim-|domainkey-|arc-|x-(?!509)|received|message-id|references|in-reply-to|return-path"
+    r"|list-|content-|authentication-results|feedback-id|thread-)[\w-]*:)",
+    re.IGNORECASE,
+)
+_LABEL_REACH = 44  # characters before a value, blanks collapsed
+_LINE_REACH = 400
+
+
+def find_named(text: str) -> list[Named]:
+    """Return everything that a text names, in order."""
+    links = find_links(text)
+    found = [named for link in links for named in _of_link(link)]
+    plain = blank(text, [(link.start, link.end) for link in links])
+    found += find_pins(plain)
+    found += [
+        Named("crtsh_id", str(int(match[1])), match.start(), match[0])
+        for match in (_CRTSH_ID.finditer(plain) if "crt.sh" in plain.lower() else ())
+        if int(match[1])
+    ]
+    found += _find_hex(plain)
+    found += [Named("domain", name, at, name) for name, at in find_domains(plain)]
+    found.sort(key=lambda named: named.offset)
+    return found
+
+
+def named_by_link(href: str) -> list[Named]:
+    """Return what the target of a link in HTML names."""
+    href = "".join(href.split())
+    if href[:2] == "//":
+        href = "https:" + href
+    return [named for link in find_links(href)[:1] if link.start == 0 for named in _of_link(link)]
+
+
+def _of_link(link: Link) -> list[Named]:
+    named = [Named("url", link.shown, link.start, link.shown)]
+    named += [Named(kind, value, link.start, link.written) for kind, value in read_link(link.url)]
+    if link.defanged:
+        named += _defanged_host(link)
+    return named
+
+
+def _defanged_host(link: Link) -> list[Named]:
+    """A link that was made harmless is what the report is about, so its host is named."""
+    host = link.url.partition("://")[2].partition("/")[0].partition("?")[0].lower()
+    return [Named("domain", name, link.start, link.written) for name, _ in find_domains(host)]
+
+
+def find_pins(text: str) -> list[Named]:
+    """Return key hashes in base64 as `sha256/…=` and `pin-sha256="…="`."""
+    if "sha256" not in text.lower():
+        return []
+    return [
+        Named("spki_sha256", pin_digest(match[1]), match.start(), match[0])
+        for match in _PINS.finditer(text)
+    ]
+
+
+@dataclass(frozen=True)
+class _Run:
+    start: int
+    end: int
+    digits: str
+    contiguous: bool = True
+
+
+def _find_hex(text: str) -> list[Named]:
+    serials = find_serials(text)
+    found = [
+        Named("serial_number", one.value, one.start, text[one.start : one.end]) for one in serials
+    ]
+    starts = [one.start for one in serials]
+    for run in _runs(text):
+        before = bisect_right(starts, run.start) - 1
+        if before >= 0 and run.start < serials[before].end and len(run.digits) != SHA1_DIGITS:
+            continue
+        named = _classify(text, run)
+        if named:
+            found.append(named)
+    return found
+
+
+def _runs(text: str) -> list[_Run]:
+    runs: list[_Run] = []
+    skip = 0
+    for match in _RUN.finditer(text):
+        if match.start() >= skip:
+            run = _joined(text, match)
+            runs.append(run)
+            skip = run.end
+    for pattern in (_PAIRS, _GROUPS):
+        for match in pattern.finditer(text):
+            runs += _split_lines(match)
+    return runs
+
+
+def _joined(text: str, match: re.Match[str]) -> _Run:
+    """Add the rest of a fingerprint that was broken at the end of a line."""
+    digits = match[0].lower().removeprefix("0x")
+    if len(digits) < SHA256_DIGITS and len(digits) != SHA1_DIGITS:
+        more = _CONTINUED.match(text, match.end())
+        if more and len(digits) + len(more[1]) in (SHA1_DIGITS, SHA256_DIGITS):
+            return _Run(match.start(), more.end(), digits + more[1].lower())
+    return _Run(match.start(), match.end(), digits)
+
+
+def _split_lines(match: re.Match[str]) -> list[_Run]:
+    """Return one run, or one for each line where lines are values of their own."""
+    whole = _digits(match[0])
+    lines = list(re.finditer(r"[^\r\n]+", match[0]))
+    lengths = {len(_digits(line[0])) for line in lines}
+    if len(lines) == 1 or len(whole) in (SHA1_DIGITS, SHA256_DIGITS) or match[0].count(":\n"):
+        return [_Run(match.start(), match.end(), whole, contiguous=False)]
+    if lengths & {SHA1_DIGITS, SHA256_DIGITS} or len(lengths) == 1:
+        start = match.start()
+        return [
+            _Run(start + line.start() + len(line[0]) - len(line[0].lstrip(" \t>|")), start + line.end(),
+                 _digits(line[0]), contiguous=False)
+            for line in lines
+        ]  # fmt: skip
+    return [_Run(match.start(), match.end(), whole, contiguous=False)]
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^0-9A-Fa-f]+", "", text).lower()
+
+
+def _classify(text: str, run: _Run) -> Named | None:
+    written = text[run.start : run.end]
+    if _is_noise(text, run):
+        return None
+    value = run.digits[:LONGEST_HEX]
+    if not (_LETTER.search(value) and _DIGIT.search(value)):
+        # A row of plain numbers is a phone number, a table or an amount.
+        return Named("hex", value, run.start, written) if run.contiguous else None
+    label = _label(text, run.start)
+    if len(value) not in (SHA1_DIGITS, SHA256_DIGITS) or label == "other":
+        return Named("hex", value, run.start, written)
+    if len(value) == SHA1_DIGITS:
+        return Named("sha1", value, run.start, written)
+    return Named("spki_sha256" if label == "key" else "sha256", value, run.start, written)
+
+
+def _label(text: str, start: int) -> str:
+    """Return what the words before a value call it: "key", "other" or "" for a fingerprint."""
+    before = " ".join(text[max(0, start - 3 * _LABEL_REACH) : start].split())[-_LABEL_REACH:]
+    if _KEY_HASH.search(before):
+        return "key"
+    others = [match.end() for match in _NOT_A_FINGERPRINT.finditer(before)]
+    if not others:
+        return ""
+    fingerprints = [match.end() for match in _FINGERPRINT.finditer(before)]
+    return "" if fingerprints and fingerprints[-1] > others[-1] else "other"
+
+
+def _is_noise(text: str, run: _Run) -> bool:
+    """Tell whether a value belongs to an address, a Message-ID, a path or a pasted mail header."""
+    before = text[max(0, run.start - 80) : run.start]
+    after = text[run.end : run.end + 80]
+    word_before = before[-1:] and not before[-1:].isspace()
+    if after[:1] not in ("", " ", "\n") or word_before:
+        token = re.split(r"[\s<>,;]", before)[-1] + "·" + re.split(r"[\s<>,;]", after)[0]
+        if "@" in token or token.startswith("cid:"):
+            return True
+    line = _line_start(text, run.start)
+    for _ in range(6):
+        if line is None or line == 0 or not text[line].isspace():
+            break
+        line = _line_start(text, line - 1)  # a folded header: look at the line above
+    return line is not None and _MAIL_HEADER.match(text, line) is not None
+
+
+def _line_start(text: str, at: int) -> int | None:
+    """Return where the line begins that holds a position; None if that is far off."""
+    floor = max(0, at - _LINE_REACH)
+    found = text.rfind("\n", floor, at)
+    if found >= 0:
+        return found + 1
+    return 0 if floor == 0 else None

@@ -1,0 +1,225 @@
+"""The parts of a message, taken apart without recursion and within limits.
+
+A part's path counts from 1, the message itself being "1": "1.2" is the second part of a multipart
+message, "1.2.1" the message within it if it is a nested one. Members of archives follow with
+slashes: "1.2/report.zip/leaf.der". Subjects are the part "subject" (of a nested message
+"1.2.subject").
+
+The one parse is that of `email` with its compat32 policy: the modern one raises on real mail.
+"""
+
+import email
+import email.policy
+import re
+from dataclasses import dataclass, field
+from email.errors import MissingHeaderBodySeparatorDefect
+
+from intake.archive.header import split_header
+from intake.archive.message_id import ids_in
+from intake.evidence.gathering import Entity, Gathering
+from intake.evidence.headers import decode_value
+
+# What the standard library was seen to raise on hostile mail. Errors of the environment (memory,
+# disk) are not among them and end the worker.
+MAIL_ERRORS = (
+    RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
+)  # fmt: skip
+LONGEST_NAME = 120
+_BOILERPLATE = (
+    200  # characters of a preamble such as `This is a multi-part message in MIME format.`
+)
+_LOST_BOUNDARY = re.compile(rb"(?:\A|\n)--([^\s\"]{1,200})[ \t]*\r?\n(?=content-)", re.IGNORECASE)
+_FIELD_OR_FOLD = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|From |>From ")
+_MENTIONING = (
+    "message-id",
+    "references",
+    "in-reply-to",
+    "resent-message-id",
+    "original-message-id",
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something still to be read: a MIME entity, or bytes of some kind."""
+
+    path: str
+    depth: int = 0
+    entity: Entity | None = field(default=None, repr=False)
+    data: bytes = field(default=b"", repr=False)
+    media_type: str = "text/plain"
+    charset: str | None = None
+    name: str = ""
+    attached: bool = False
+    shown: bool = True  # False: says the same as another part
+    is_message: bool = False  # the entity is a nested message with fields of its own
+    raw: bool = False  # not taken apart: may hold encoded parts
+    archive_depth: int = 0
+
+
+def parse(raw: bytes) -> Entity:
+    """Parse a message; a line in its header that is no field is left out instead of ending it.
+
+    Raises:
+        RecursionError and others of `MAIL_ERRORS`: on hostile structure.
+    """
+    message: Entity = email.message_from_bytes(raw, policy=email.policy.compat32)
+    if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in message.defects):
+        header, body = split_header(raw)
+        lines = [line for line in header.splitlines(keepends=True) if _FIELD_OR_FOLD.match(line)]
+        message = email.message_from_bytes(
+            b"".join(lines).rstrip(b"\r\n") + b"\r\n\r\n" + body, policy=email.policy.compat32
+        )
+    return message
+
+
+def open_entity(piece: Piece, gathering: Gathering) -> list[Piece]:
+    """Take one MIME entity apart and return what stands in it, in order."""
+    entity = piece.entity
+    if entity is None:
+        return []
+    if piece.is_message:
+        _read_nested_fields(entity, gathering)
+    media_type = entity.get_content_type()
+    if media_type == "multipart/encrypted":
+        gathering.unread(piece.path, "encrypted")
+    if media_type.startswith("message/"):
+        return _open_message(entity, piece, media_type, gathering)
+    if entity.is_multipart():
+        return _open_multipart(entity, piece, media_type)
+    if media_type.startswith("multipart/"):
+        return _open_without_boundary(entity, piece)
+    return [_leaf(entity, piece, media_type)]
+
+
+def _open_multipart(entity: Entity, piece: Piece, media_type: str) -> list[Piece]:
+    found = [] if not entity.preamble else _around(entity.preamble, piece, "preamble")
+    has_text = False
+    for number, child in enumerate(_payload(entity), start=1):
+        shown = piece.shown
+        if media_type == "multipart/alternative":
+            shown = shown and not has_text
+            has_text = has_text or (
+                child.get_content_type() == "text/plain" and bool(_content(child).strip())
+            )
+        found.append(Piece(f"{piece.path}.{number}", piece.depth + 1, child, shown=shown))
+    if entity.epilogue:
+        found += _around(entity.epilogue, piece, "epilogue")
+    return found
+
+
+def _payload(entity: Entity) -> list[Entity]:
+    payload = entity.get_payload()
+    return (
+        [child for child in payload if isinstance(child, Entity)]
+        if isinstance(payload, list)
+        else []
+    )
+
+
+def _around(text: str, piece: Piece, where: str) -> list[Piece]:
+    """Return the text before or after the parts of a multipart, unless it is the usual remark."""
+    if not text.strip() or (len(text) < _BOILERPLATE and "MIME" in text):
+        return []
+    data = text.encode("ascii", "surrogateescape")
+    return [Piece(f"{piece.path}.{where}", piece.depth + 1, data=data, raw=True, shown=piece.shown)]
+
+
+def _open_without_boundary(entity: Entity, piece: Piece) -> list[Piece]:
+    """Read a multipart whose boundary is missing or wrong, by the boundary that its body shows."""
+    body = _content(entity)
+    lost = _LOST_BOUNDARY.search(body)
+    if lost is None:
+        return [Piece(piece.path, piece.depth, data=body, raw=True)]
+    header = b'Content-Type: multipart/mixed; boundary="' + lost[1] + b'"\r\n\r\n'
+    again = email.message_from_bytes(header + body, policy=email.policy.compat32)
+    if not again.is_multipart():
+        return [Piece(piece.path, piece.depth, data=body, raw=True)]
+    return [Piece(piece.path, piece.depth + 1, again)]
+
+
+def _open_message(
+    entity: Entity, piece: Piece, media_type: str, gathering: Gathering
+) -> list[Piece]:
+    children = _payload(entity)
+    if media_type.endswith("delivery-status"):
+        gathering.has_delivery_status = True
+        for block in children:
+            gathering.add_text(
+                "\n".join(
+                    f"{name}: {decode_value(_latin(value))}" for name, value in block.raw_items()
+                )
+            )
+        return []
+    encoding = str(entity.get("content-transfer-encoding", "")).strip().lower()
+    if len(children) == 1 and not children[0].keys() and encoding in ("base64", "quoted-printable"):
+        coded = Entity()
+        coded["Content-Transfer-Encoding"] = encoding
+        coded.set_payload(children[0].get_payload())
+        return [Piece(piece.path, piece.depth, data=_content(coded), media_type="message/rfc822")]
+    if not children:
+        return [Piece(piece.path, piece.depth, data=_content(entity), raw=True)]
+    return [
+        Piece(f"{piece.path}.{number}", piece.depth + 1, child, is_message=True, shown=piece.shown)
+        for number, child in enumerate(children, start=1)
+    ]
+
+
+def _leaf(entity: Entity, piece: Piece, media_type: str) -> Piece:
+    disposition = entity.get_content_disposition() or ""
+    name = _name(entity)
+    attached = disposition == "attachment" or (bool(name) and disposition != "inline")
+    charset = entity.get_content_charset()
+    return Piece(
+        piece.path, piece.depth, data=_content(entity), media_type=media_type, charset=charset,
+        name=name, attached=attached and not entity.get("content-id"), shown=piece.shown,
+    )  # fmt: skip
+
+
+def _content(entity: Entity) -> bytes:
+    """Return the bytes of a part, its transfer encoding undone."""
+    payload = entity.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _name(entity: Entity) -> str:
+    try:
+        return clean_name(decode_value(_latin(entity.get_filename() or "")))
+    except MAIL_ERRORS:
+        return ""
+
+
+def clean_name(name: str) -> str:
+    """Return a file name as a label of one line; it never becomes a path on disk."""
+    return _CONTROL.sub("·", name).replace("/", "⁄")[:LONGEST_NAME]
+
+
+def _read_nested_fields(entity: Entity, gathering: Gathering) -> None:
+    for name, value in entity.raw_items():
+        lower = name.lower()
+        if lower in _MENTIONING:
+            gathering.mention(ids_in(_latin(value)), enclosed=lower == "message-id")
+
+
+def nested_subject(entity: Entity) -> str:
+    """Return the decoded Subject of a nested message."""
+    for name, value in entity.raw_items():
+        if name.lower() == "subject":
+            return decode_value(_latin(value))
+    return ""
+
+
+def nested_summary(entity: Entity) -> str:
+    """Return the fields of a nested message that people look for."""
+    wanted = ("from", "to", "date", "subject", "message-id")
+    return "\n".join(
+        f"{name}: {decode_value(_latin(value))}"
+        for name, value in entity.raw_items()
+        if name.lower() in wanted
+    )
+
+
+def _latin(value: object) -> str:
+    """Return a field of a parsed message with its raw bytes as latin-1."""
+    return str(value).encode("utf-8", "surrogateescape").decode("latin-1")
