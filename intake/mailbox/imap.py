@@ -7,10 +7,11 @@ failure becomes an `ImapRefusedError` (the server said no; the session goes on) 
 
 import imaplib
 import logging
-import ssl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from threading import Event
 from types import TracebackType
 from typing import Any
 
@@ -28,7 +29,9 @@ from intake.mailbox.trouble import (
     ImapLostError,
     ImapRefusedError,
     explain,
+    is_loss,
 )
+from intake.mailbox.trust import trust
 
 __all__ = [
     "FetchedMessage",
@@ -37,9 +40,13 @@ __all__ = [
     "ImapLostError",
     "ImapRefusedError",
     "ImapSession",
+    "wait_for_hint",
+    "watch_folder",
 ]
 
 TIMEOUTS = SocketTimeout(connect=15, read=60)
+IDLE_SECONDS = 10 * 60  # servers may end an idle connection after 30 minutes (RFC 2177)
+IDLE_SLICE_SECONDS = 1.0  # how soon a stop is noticed
 PIECE_BYTES = 4_000_000  # of a message that is fetched in pieces
 UIDS_AT_ONCE = 50_000  # imaplib refuses lines over 1,000,000 bytes
 STATUS_ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
@@ -57,6 +64,7 @@ class ImapSession:
         self._timeouts = timeouts
         self._client: IMAPClient | None = None
         self._examined: FolderInfo | None = None
+        self._uidvalidity = 0  # of that folder
 
     def __enter__(self) -> "ImapSession":
         """Connect and log in.
@@ -102,12 +110,18 @@ class ImapSession:
                 client.shutdown()
 
     def reopen(self) -> None:
-        """Connect anew after a loss, and open the folder again that was open."""
-        examined = self._examined
+        """Connect anew after a loss, and open the folder again that was open.
+
+        Raises:
+            ImapLostError: if there is no connection to be had.
+            ImapRefusedError: if the folder is not the same any more.
+        """
+        examined, uidvalidity = self._examined, self._uidvalidity
         self.drop()
         self.__enter__()
-        if examined is not None:
-            self.examine(examined)
+        if examined is not None and self.examine(examined).uidvalidity != uidvalidity:
+            what = f"the UIDs of {examined.name} changed while it was read"
+            raise ImapRefusedError(self._say(what, TRIED_AGAIN))
 
     def folders(self) -> list[FolderInfo]:
         """Return every folder that is to be read: INBOX first, then Junk, then the rest."""
@@ -129,7 +143,7 @@ class ImapSession:
         self._examined = None
         with self._explained(f"opening {folder.name}"):
             status = _status(self.client.select_folder(folder.wire, readonly=True), b"EXISTS")
-        self._examined = folder
+        self._examined, self._uidvalidity = folder, status.uidvalidity
         return status
 
     def uids(self, first: int, last: int, *, exists: int) -> list[int]:
@@ -143,6 +157,12 @@ class ImapSession:
                     end = min(start + UIDS_AT_ONCE - 1, last)
                     found += self.client.search(["UID", f"{start}:{end}"])
         return sorted(uid for uid in set(found) if first <= uid)  # n:* always names the newest one
+
+    def still_listed(self, uids: Sequence[int]) -> set[int]:
+        """Return which of these messages the server still has."""
+        with self._explained("looking for messages again"):
+            self.client.noop()  # tells the server to notice what other sessions removed
+            return set(self.client.search(["UID", ",".join(map(str, uids))]))
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
         """Return the size that the server states for each message."""
@@ -181,6 +201,41 @@ class ImapSession:
             pieces += piece
             if len(piece) < PIECE_BYTES:  # not by RFC822.SIZE: some servers only guess that
                 return FetchedMessage(uid, internal_date, bytes(pieces))
+
+    def wait_for_news(
+        self, seconds: float, stopping: Event, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> bool:
+        """Wait in the open folder until the server says anything; False after these seconds.
+
+        Raises:
+            ImapLostError: if the connection is lost, or the server says good-bye.
+        """
+        if not self.client.has_capability("IDLE"):
+            stopping.wait(seconds)
+            return False
+        until = monotonic() + seconds
+        while monotonic() < until and not stopping.is_set():
+            if self._idle(min(until, monotonic() + IDLE_SECONDS), stopping, monotonic):
+                return True
+        return False
+
+    def _idle(self, until: float, stopping: Event, monotonic: Callable[[], float]) -> bool:
+        """Stay in one IDLE command; say whether there was news."""
+        news: list[Any] = []
+        with self._explained("waiting for news"):
+            self.client.idle()
+            while not news and not stopping.is_set() and (left := until - monotonic()) > 0:
+                asked = monotonic()
+                news = self.client.idle_check(timeout=min(left, IDLE_SLICE_SECONDS))
+                if not news and monotonic() - asked < min(left, IDLE_SLICE_SECONDS) / 2:
+                    break  # woken for nothing: housekeeping of TLS, or a closed peer; DONE tells
+            if any(one[0] == b"BYE" for one in news):
+                message = "BYE from the server"
+                raise imaplib.IMAP4.abort(message)
+            if stopping.is_set():
+                return False
+            _, late = self.client.idle_done()
+        return bool(news or late)
 
     @property
     def client(self) -> IMAPClient:
@@ -273,27 +328,35 @@ class ImapSession:
         ]
 
 
-def trust(mailbox: MailboxSection) -> ssl.SSLContext:
-    """Return a context that trusts the configured CA file, or the system's CAs.
+def wait_for_hint(mailbox: MailboxSection, folder: str, *, stopping: Event, seconds: float) -> bool:
+    """Wait on a connection of its own until anything happens in a folder; False after the time.
+
+    It is only a hint that a poll is worth while: nothing depends on it.
 
     Raises:
-        ConfigError: if the file is not there or holds no certificate.
+        OutsideUnavailableError: if the connection is lost, or was not to be had.
     """
-    file = mailbox.ca.path() if mailbox.ca is not None else None
-    try:
-        return ssl.create_default_context(cafile=file)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "it holds no certificate"
-        raise ConfigError(
-            [
-                ConfigProblem(
-                    "mailbox.ca_file",
-                    str(file),
-                    f"can't be used: {reason}",
-                    "name a PEM file with the CA that signed the server's certificate",
-                )
-            ]
-        ) from None
+    with ImapSession(mailbox) as session:
+        session.examine(FolderInfo(folder, encode_utf7(folder).decode("ascii")))
+        return session.wait_for_news(seconds, stopping)
+
+
+def watch_folder(
+    mailbox: MailboxSection, folder: str, *, stopping: Event, on_hint: Callable[[], None]
+) -> None:
+    """Call `on_hint` whenever anything happens in a folder, until `stopping` is set.
+
+    It is called once at the beginning too: for what came while there was no connection.
+
+    Raises:
+        OutsideUnavailableError: if the connection is lost, or was not to be had.
+    """
+    with ImapSession(mailbox) as session:
+        session.examine(FolderInfo(folder, encode_utf7(folder).decode("ascii")))
+        on_hint()
+        while not stopping.is_set():
+            if session.wait_for_news(IDLE_SECONDS, stopping):
+                on_hint()
 
 
 def _status(answer: dict[bytes, Any], count: bytes) -> FolderStatus:

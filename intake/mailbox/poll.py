@@ -1,0 +1,318 @@
+"""One pass over a mailbox: every folder, what is new in it, and what went away.
+
+Cursors come from the database only, and move in the transaction that keeps the messages. A folder
+or a message that can't be read is recorded and tried again at the next poll; the others go on.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlmodel import Session, col, select
+
+from intake.clock import Clock
+from intake.config import MailboxSection
+from intake.database import Database
+from intake.errors import OutsideUnavailableError
+from intake.mailbox import accounts
+from intake.mailbox.accounts import KnownFolder
+from intake.mailbox.coverage import note_read
+from intake.mailbox.fetch import Fetched, fetch_step
+from intake.mailbox.folder import FolderBatch, FolderInfo, FolderStatus, UidRange
+from intake.mailbox.imap import ImapSession
+from intake.mailbox.plan import (
+    Cursor,
+    FetchPlan,
+    FetchStep,
+    compare,
+    fetch_steps,
+    has_news,
+    plan_fetch,
+    search_from,
+)
+from intake.mailbox.trouble import ImapLostError
+from intake.tables import Folder
+
+__all__ = ["FolderBatch", "PollResult", "hinted_folders", "poll_mailbox"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Keep = Callable[[FolderBatch], None]
+
+MOST_HINTED = 5  # connections for IDLE per mailbox
+MOST_LOSSES = 10  # connections that one poll may lose before it gives up
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """What one poll of a mailbox did."""
+
+    mailbox: str
+    polled_at: datetime
+    folders: int  # read, those without news included
+    new_messages: int  # fetched and kept; some may be known from another place
+    gone_unseen: int  # UIDs that were assigned and gone before we looked
+    troubles: tuple[str, ...]  # folders and messages that could not be read
+
+
+@dataclass
+class _Tally:
+    new_messages: int = 0
+    gone_unseen: int = 0
+    losses: int = 0
+    quiet: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def poll_mailbox(
+    database: Database, mailbox: MailboxSection, *, keep: Keep, clock: Clock
+) -> PollResult:
+    """Read what is new in every folder of a mailbox; `keep` is called for each batch, in order.
+
+    Raises:
+        OutsideUnavailableError: if the mailbox can't be read; what was kept until then stays.
+    """
+    now = clock()
+    with database.write() as session:
+        accounts.watch(session, mailbox, now)
+        known = accounts.known_folders(session, mailbox.name)
+    try:
+        with ImapSession(mailbox) as server:
+            poll = _Poll(database, server, mailbox.name, known, keep=keep, clock=clock)
+            folders = server.folders()
+            poll.read(folders)
+    except OutsideUnavailableError as error:
+        with database.write() as session:
+            accounts.note_outcome(session, mailbox.name, trouble=str(error), now=clock())
+        raise
+    poll.finish(folders, now)
+    tally = poll.tally
+    return PollResult(
+        mailbox=mailbox.name,
+        polled_at=now,
+        folders=len(folders),
+        new_messages=tally.new_messages,
+        gone_unseen=tally.gone_unseen,
+        troubles=tuple(tally.troubles),
+    )
+
+
+def hinted_folders(session: Session, mailbox: MailboxSection) -> list[str]:
+    """Return the folders in which new mail should be noticed at once: INBOX and Junk."""
+    rows = session.exec(
+        select(Folder).where(Folder.mailbox == mailbox.name, col(Folder.gone_since).is_(None))
+    ).all()
+    inbox = [row.name for row in rows if row.name.upper() == "INBOX"]
+    junk = sorted(row.name for row in rows if row.is_junk and row.name not in inbox)
+    return (inbox + junk)[:MOST_HINTED]
+
+
+class _Poll:
+    """The state of one pass; not used again."""
+
+    def __init__(
+        self,
+        database: Database,
+        server: ImapSession,
+        mailbox: str,
+        known: dict[str, KnownFolder],
+        *,
+        keep: Keep,
+        clock: Clock,
+    ) -> None:
+        self.database = database
+        self.server = server
+        self.mailbox = mailbox
+        self.known = known
+        self.keep = keep
+        self.clock = clock
+        self.tally = _Tally()
+
+    def read(self, folders: Sequence[FolderInfo]) -> None:
+        """Read the folders one after the other; trouble in one does not stop the next."""
+        for folder in folders:
+            try:
+                self._read_folder(folder)
+            except OutsideUnavailableError as error:
+                self.tally.troubles.append(str(error))
+                if isinstance(error, ImapLostError):
+                    self._reconnect(error)
+
+    def finish(self, folders: Sequence[FolderInfo], now: datetime) -> None:
+        """Write what needs no transaction of its own: quiet and vanished folders, the outcome."""
+        listed = {folder.name for folder in folders}
+        vanished = [name for name, one in self.known.items() if name not in listed and not one.gone]
+        trouble = "; ".join(self.tally.troubles) or None
+        with self.database.write() as session:
+            note_read(session, self.mailbox, self.tally.quiet, now)
+            accounts.note_gone_folders(session, self.mailbox, vanished, now)
+            accounts.note_outcome(session, self.mailbox, trouble=trouble, now=now)
+
+    def _reconnect(self, error: ImapLostError) -> None:
+        self.tally.losses += 1
+        if self.tally.losses > MOST_LOSSES:
+            raise error
+        self.server.drop()
+        self.server.reopen()
+
+    def _read_folder(self, folder: FolderInfo) -> None:
+        known = self.known.get(folder.name)
+        read_at = self.clock()
+        status = self.server.status(folder)
+        if known is not None and not known.unreadable and not known.gone:
+            same_kind = known.is_junk == folder.is_junk
+            if same_kind and not has_news(known.cursor, known.exists, status):
+                self.tally.quiet.append(folder.name)
+                return
+        status = self.server.examine(folder)
+        plan = self._plan(known, status)
+        balanced = self._fetch(folder, known, status, plan=plan, read_at=read_at)
+        if known is not None and not plan.restart:
+            self._retry(folder, status, plan=plan, uids=known.unreadable, read_at=read_at)
+        if not balanced:
+            self._compare(folder, status, plan, read_at)
+
+    def _plan(self, known: KnownFolder | None, status: FolderStatus) -> FetchPlan:
+        cursor = known.cursor if known is not None else None
+        first = search_from(cursor, status)
+        last = max((status.uidnext or 1) - 1, first)
+        return plan_fetch(cursor, status, self.server.uids(first, last, exists=status.exists))
+
+    def _fetch(
+        self,
+        folder: FolderInfo,
+        known: KnownFolder | None,
+        status: FolderStatus,
+        *,
+        plan: FetchPlan,
+        read_at: datetime,
+    ) -> bool:
+        """Fetch and keep a plan batch by batch; say whether the accounts balance afterwards."""
+        expected = _expected(known, plan)
+        steps = fetch_steps(plan, self.server.sizes)
+        missing = 0
+        for step, got in _one_ahead((step, fetch_step(self.server, step)) for step in steps):
+            missing += len(got.vanished)
+            is_last = step.cursor == plan.cursor
+            self._keep(
+                self._batch(
+                    folder,
+                    status,
+                    plan,
+                    got=got,
+                    step=step,
+                    read_at=read_at if is_last else None,
+                    exists=status.exists - missing
+                    if is_last and expected == status.exists
+                    else None,
+                )
+            )
+        return expected == status.exists
+
+    def _retry(
+        self,
+        folder: FolderInfo,
+        status: FolderStatus,
+        *,
+        plan: FetchPlan,
+        uids: Sequence[int],
+        read_at: datetime,
+    ) -> None:
+        """Try again what the server did not hand out before."""
+        for uid in uids:
+            got = fetch_step(self.server, FetchStep((uid,), (), plan.cursor))
+            self._keep(self._batch(folder, status, plan, got=got, read_at=read_at))
+
+    def _compare(
+        self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, read_at: datetime
+    ) -> None:
+        """Compare the whole list of UIDs with ours, since the counts differ."""
+        validity = status.uidvalidity
+        listed = self.server.uids(1, plan.cursor, exists=status.exists)
+        with self.database.read() as session:
+            ours = accounts.our_uids(session, self.mailbox, folder.name, validity)
+        known = Cursor(validity, plan.cursor, plan.first_uid)
+        difference = compare(listed, ours.live, ours.gone, known=known)
+        vanished = self._fetch_missed(folder, status, plan, difference.missed)
+        counted = sum(1 for uid in listed if uid <= plan.cursor) - vanished
+        with self.database.write() as session:
+            accounts.settle(
+                session,
+                self.mailbox,
+                folder.name,
+                difference,
+                uidvalidity=validity,
+                exists=counted,
+                now=read_at,
+            )
+
+    def _fetch_missed(
+        self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, missed: Sequence[int]
+    ) -> int:
+        """Fetch what the server lists below the cursor and we lack; return how many vanished."""
+        if not missed:
+            return 0
+        with self.database.write() as session:
+            accounts.note_missed(session, self.mailbox, folder.name, missed, self.clock())
+        late = FetchPlan(tuple(missed), (), plan.first_uid, plan.cursor, restart=False)
+        vanished = 0
+        for step in fetch_steps(late, self.server.sizes):
+            got = fetch_step(self.server, step)
+            vanished += len(got.vanished)
+            self._keep(self._batch(folder, status, plan, got=got, read_at=None))
+        return vanished
+
+    def _batch(
+        self,
+        folder: FolderInfo,
+        status: FolderStatus,
+        plan: FetchPlan,
+        *,
+        got: Fetched,
+        read_at: datetime | None,
+        step: FetchStep | None = None,
+        exists: int | None = None,
+    ) -> FolderBatch:
+        vanished = () if step is None else got.vanished  # a late message has its gap already
+        gaps = [*(step.gaps if step else ()), *(UidRange(uid, uid) for uid in vanished)]
+        self.tally.troubles += [f"{folder.name}: {reason}" for reason in got.reasons]
+        return FolderBatch(
+            mailbox=self.mailbox,
+            folder=folder.name,
+            is_junk=folder.is_junk,
+            uidvalidity=status.uidvalidity,
+            messages=got.messages,
+            cursor=step.cursor if step else plan.cursor,
+            first_uid=plan.first_uid,
+            gaps=tuple(sorted(gaps, key=lambda gap: gap.first)),
+            unreadable=got.unreadable,
+            read_at=read_at,
+            exists=exists,
+        )
+
+    def _keep(self, batch: FolderBatch) -> None:
+        self.keep(batch)
+        self.tally.new_messages += len(batch.messages)
+        self.tally.gone_unseen += sum(gap.last - gap.first + 1 for gap in batch.gaps)
+
+
+def _expected(known: KnownFolder | None, plan: FetchPlan) -> int | None:
+    """Return how many messages the server should count now, if nothing went away."""
+    if plan.restart:
+        return len(plan.uids)
+    if known is None or known.exists is None:
+        return None
+    return known.exists + len(plan.uids)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items while the next one is being made: the server reads on as we store."""
+    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
