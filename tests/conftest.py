@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def need(what: str, present: bool) -> None:  # noqa: FBT001
+def need(what: str, present: bool) -> None:
     """Skip a test that lacks its server; fail it where everything must be there (CI=true)."""
     if present:
         return
