@@ -162,7 +162,12 @@ class SlackMedium:
             kept = self._members.get(group)
         if kept is not None and self._monotonic() - kept[0] < MEMBERS_KEPT_SECONDS:
             return kept[1]
-        answer = self.call("usergroups.users.list", {"usergroup": group}, reads=True)
+        try:
+            answer = self.call("usergroups.users.list", {"usergroup": group}, reads=True)
+        except SlackTrouble:
+            if kept is None:
+                raise
+            return kept[1]  # who was in it lately is a better answer than none
         found = frozenset(str(user) for user in answer.get("users", ()))
         with self._lock:
             self._members[group] = (self._monotonic(), found)

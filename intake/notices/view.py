@@ -93,13 +93,14 @@ class TicketView:
         )
 
 
-def ticket_view(session: Session, number: int, *, whole: bool = True) -> TicketView:
+def ticket_view(session: Session, number: int, *, whole: bool = True, first: int = 0) -> TicketView:
     """Return the view of one ticket.
 
     Args:
         session: a session.
         number: of the ticket.
         whole: with every certificate and every obligation; a card needs only the counts.
+        first: where it is not whole, the first so many certificates all the same.
 
     Raises:
         IntakeError: if there is no such ticket.
@@ -108,7 +109,7 @@ def ticket_view(session: Session, number: int, *, whole: bool = True) -> TicketV
     if ticket is None:
         message = f"There is no ticket {number}. `intake ticket list` shows those there are."
         raise IntakeError(message)
-    return views_of(session, [ticket], whole=whole)[0]
+    return views_of(session, [ticket], whole=whole, first=first)[0]
 
 
 def ticket_views(
@@ -121,10 +122,12 @@ def ticket_views(
     return views_of(session, session.exec(query).all(), whole=whole)
 
 
-def views_of(session: Session, tickets: Sequence[Ticket], *, whole: bool) -> list[TicketView]:
+def views_of(
+    session: Session, tickets: Sequence[Ticket], *, whole: bool, first: int = 0
+) -> list[TicketView]:
     """Return the views of these tickets, in their order."""
     numbers = [ticket.id for ticket in tickets if ticket.id is not None]
-    parts = _load_parts(session, numbers, whole=whole)
+    parts = _load_parts(session, numbers, whole=whole, first=first)
     return [_put_together(ticket, parts) for ticket in tickets]
 
 
@@ -146,8 +149,9 @@ class _Parts:
     item_numbers: dict[int, dict[int, int]]
 
 
-def _load_parts(session: Session, numbers: list[int], *, whole: bool) -> _Parts:
-    items, item_numbers = load_items(session, numbers) if whole else ({}, {})
+def _load_parts(session: Session, numbers: list[int], *, whole: bool, first: int) -> _Parts:
+    most = None if whole else first
+    items, item_numbers = load_items(session, numbers, most=most) if most != 0 else ({}, {})
     return _Parts(
         messages=_by_ticket(
             _in(session, Message, numbers, order=(Message.received_at, Message.id))

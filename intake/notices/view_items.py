@@ -155,15 +155,21 @@ def lookups_ahead(session: Session) -> dict[int, int]:
 
 
 def load_items(
-    session: Session, numbers: list[int]
+    session: Session, numbers: list[int], *, most: int | None = None
 ) -> tuple[dict[int, tuple[ItemView, ...]], dict[int, dict[int, int]]]:
-    """Return the items of each ticket, and the number under which each item's row is shown."""
+    """Return the items of each ticket, and the number under which each item's row is shown.
+
+    Args:
+        session: a session.
+        numbers: of the tickets.
+        most: only items with a number up to this; None for all.
+    """
     items: dict[int, Item] = {}
     for chunk in chunks(numbers):
-        found = session.exec(select(Item).where(col(Item.ticket).in_(chunk)))
+        found = session.exec(select(Item).where(*_of(chunk, most)))
         items |= {item.id: item for item in found if item.id is not None}
-    names, digests = _names(session, numbers), _sha256s(session, numbers)
-    findings = _findings(session, numbers)
+    names, digests = _names(session, numbers, most), _sha256s(session, numbers, most)
+    findings = _findings(session, numbers, most)
     members: dict[int, list[int]] = defaultdict(list)
     item_numbers: dict[int, dict[int, int]] = defaultdict(dict)
     for row, item in items.items():
@@ -177,6 +183,11 @@ def load_items(
         view = _view_of(items[root], named, sha256s, findings)
         views[view.item.ticket].append(view)
     return {ticket: tuple(many) for ticket, many in views.items()}, item_numbers
+
+
+def _of(numbers: Sequence[int], most: int | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(Item.ticket).in_(numbers)]
+    return conditions if most is None else [*conditions, col(Item.number) <= most]
 
 
 def _view_of(
@@ -213,40 +224,42 @@ def _most_of_each(many: Iterable[dict[str, int]]) -> dict[str, int]:
     return {severity: most[severity] for severity in SEVERITIES if severity in most}
 
 
-def _names(session: Session, numbers: list[int]) -> dict[int, list[tuple[str, str, str]]]:
+def _names(
+    session: Session, numbers: list[int], most: int | None
+) -> dict[int, list[tuple[str, str, str]]]:
     found: dict[int, list[tuple[str, str, str]]] = defaultdict(list)
     for chunk in chunks(numbers):
         query = (
             select(ItemName.item, ItemName.kind, ItemName.value, ItemName.named_as)
             .join(Item, col(Item.id) == col(ItemName.item))
-            .where(col(Item.ticket).in_(chunk))
+            .where(*_of(chunk, most))
         )
         for item, kind, value, named_as in session.exec(query):
             found[item].append((kind, value, named_as))
     return found
 
 
-def _sha256s(session: Session, numbers: list[int]) -> dict[int, list[str]]:
+def _sha256s(session: Session, numbers: list[int], most: int | None) -> dict[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
     for chunk in chunks(numbers):
         query = (
             select(ItemCertificate.item, ItemCertificate.sha256)
             .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(col(Item.ticket).in_(chunk))
+            .where(*_of(chunk, most))
         )
         for item, sha256 in session.exec(query):
             found[item].append(sha256)
     return found
 
 
-def _findings(session: Session, numbers: list[int]) -> dict[str, dict[str, int]]:
+def _findings(session: Session, numbers: list[int], most: int | None) -> dict[str, dict[str, int]]:
     """Return by certificate and severity how many findings the newest runs have."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for chunk in chunks(numbers):
         ours = (
             select(ItemCertificate.sha256)
             .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(col(Item.ticket).in_(chunk))
+            .where(*_of(chunk, most))
         )
         query = (
             select(LintRun.certificate, LintFinding.severity, func.count())
