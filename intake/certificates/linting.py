@@ -90,9 +90,13 @@ def warm_up() -> None:
     with_pkilint.warm_up()
 
 
-def make_worker() -> Worker:
-    """Return a worker with the limits that linting needs."""
-    return Worker(memory_bytes=MEMORY_BYTES, warm_up=WARM_UP)
+def make_worker(*, for_long: bool) -> Worker:
+    """Return a worker with the limits that linting needs.
+
+    Args:
+        for_long: get ready for the commonest profiles first; a second that a service has to spare.
+    """
+    return Worker(memory_bytes=MEMORY_BYTES, warm_up=WARM_UP if for_long else None)
 
 
 def lint_in(worker: Worker, der: bytes) -> LintResult:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from intake.certificates.findings import FindingGroup, LintResult
 
+OURSELVES = "intake"  # as the linter of what our readers found
 MOST_SHOWN = 50  # different codes of one certificate, for people
 
 
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     certificates = list(_certificates(options.files))
     show = _print_json if options.json else _print_for_people
     failing = False
-    worker = make_worker()
+    worker = make_worker(for_long=False)
     try:
         for file, der in certificates:
             result = lint_in(worker, der)
@@ -92,7 +93,7 @@ def _as_json(file: str, der: bytes, result: "LintResult") -> dict[str, Any]:
         "sha256": hashlib.sha256(der).hexdigest(),
         "readable": result.readable,
         "profile": result.profile,
-        "linters": [{"name": result.linter, "version": result.version, "state": result.state}],
+        "linters": _linters(result),
         "findings": [
             {
                 "linter": finding.linter,
@@ -106,6 +107,16 @@ def _as_json(file: str, der: bytes, result: "LintResult") -> dict[str, Any]:
             for finding in result.findings
         ],
     }
+
+
+def _linters(result: "LintResult") -> list[dict[str, str]]:
+    """Name the linter, and our own reading where it found something."""
+    from importlib.metadata import version
+
+    linters = [{"name": result.linter, "version": result.version, "state": result.state}]
+    if any(finding.linter == OURSELVES for finding in result.findings):
+        linters.append({"name": OURSELVES, "version": version("cpr-intake"), "state": "done"})
+    return linters
 
 
 def _print_for_people(file: str, der: bytes, result: "LintResult") -> None:

@@ -1,0 +1,82 @@
+"""What pkilint says about the fixtures, and that nothing stops it."""
+
+from pathlib import Path
+
+import pytest
+
+from intake.certificates.linting import LINTER, lint_certificate, linter_version, warm_up
+
+CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
+MALFORMED = sorted((CERTIFICATES / "malformed").glob("*.der"))
+
+
+def lint(name: str):
+    return lint_certificate((CERTIFICATES / f"{name}.der").read_bytes())
+
+
+def codes(result, *severities: str) -> set[str]:
+    return {one.code for one in result.findings if one.severity in severities}
+
+
+def test_a_clean_certificate_has_nothing_of_error_severity():
+    result = lint("clean")
+
+    assert (result.state, result.linter, result.version) == ("done", LINTER, linter_version())
+    assert result.profile == "TLS BR 2.2.5 DV_FINAL_CERTIFICATE"
+    assert codes(result, "fatal", "error") == set()
+
+
+@pytest.mark.parametrize("name", ["internal_name", "second_internal_name"])
+def test_an_internal_name_is_found_and_was_forbidden_in_2017(name):
+    found = [one for one in lint(name).findings if one.code == "cabf.internal_domain_name"]
+
+    assert [one.severity for one in found] == ["error"]
+    assert found[0].in_force_at_issuance is True
+    assert "BR 4.2.2" in found[0].citation
+
+
+def test_three_years_were_allowed_in_2017():
+    errors = [one for one in lint("clean_2017").findings if one.severity == "error"]
+
+    assert [one.in_force_at_issuance for one in errors] == [False]
+
+
+def test_sha1_is_found():
+    assert "cabf.serverauth.prohibited_signature_algorithm_encoding" in codes(lint("sha1"), "error")
+
+
+def test_a_precertificate_is_judged_as_one():
+    assert lint("precertificate").profile.endswith("DV_PRE_CERTIFICATE")
+
+
+@pytest.mark.parametrize("path", MALFORMED, ids=lambda path: path.stem)
+def test_no_malformed_certificate_stops_the_linter(path):
+    result = lint_certificate(path.read_bytes())
+
+    assert (result.state, result.readable) == ("done", True)
+    assert result.findings
+
+
+def test_what_pkilint_can_not_open_is_fatal_and_not_clean():
+    result = lint("malformed/indefinite_length_outer")
+
+    assert codes(result, "fatal") == {"der.encoding_invalid"}
+
+
+def test_bytes_after_the_certificate_are_a_finding_and_the_rest_is_linted():
+    result = lint("malformed/trailing_bytes_after_certificate")
+
+    assert "der.bytes_after_certificate" in codes(result, "error")
+    assert result.profile is not None
+
+
+def test_what_no_reader_opens_is_unreadable_and_fatal():
+    result = lint_certificate(b"hello")
+
+    assert (result.readable, result.state) == (False, "done")
+    assert codes(result, "fatal") == {"der.not_a_certificate"}
+
+
+def test_getting_ready_twice_does_no_harm():
+    warm_up()
+    warm_up()
