@@ -196,6 +196,22 @@ def test_the_readme_tells_of_every_command() -> None:
     assert [line for line in ("make demo", "make test") if line not in readme] == []
 
 
+def test_documents_link_to_what_is_there() -> None:
+    documents = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "fixtures").rglob("*.md"),
+    ]
+    broken = [
+        f"{name_of(path)}: {link}"
+        for path in documents
+        for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in link and not (path.parent / link).exists()
+    ]
+
+    assert broken == []
+
+
 def test_the_example_configuration_shows_every_key() -> None:
     from intake.config import Config
 

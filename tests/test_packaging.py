@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.builders import make_config
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -59,23 +61,40 @@ def test_installed_packages_fit_together() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_wheel_holds_every_file_of_the_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Migrations, pages and bundled mail are no Python modules and get lost easily."""
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The unpacked wheel, made without the network as an installation makes it."""
     from flit_core import buildapi
 
+    monkeypatch.chdir(ROOT)
+    name = buildapi.build_wheel(str(tmp_path))
+    with zipfile.ZipFile(tmp_path / name) as archive:
+        archive.extractall(tmp_path / "wheel")
+    return tmp_path / "wheel"
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
+    """Migrations, pages and bundled mail are no Python modules and get lost easily."""
     listed = subprocess.run(
         ["git", "ls-files", "intake"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    monkeypatch.chdir(ROOT)
 
-    wheel = buildapi.build_wheel(str(tmp_path))
+    lost = [name for name in listed if (ROOT / name).exists() and not (wheel / name).exists()]
+    assert lost == []
+    assert list(wheel.glob("*.dist-info/entry_points.txt"))
 
-    with zipfile.ZipFile(tmp_path / wheel) as archive:
-        held = set(archive.namelist())
-    assert [name for name in listed if (ROOT / name).exists() and name not in held] == []
-    assert any(name.endswith("entry_points.txt") for name in held)
+
+def test_the_wheel_alone_makes_key_and_database(wheel: Path, tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "intake.cli.main", "--config", str(config.path), "init"],
+        cwd=tmp_path, env={"PYTHONPATH": str(wheel)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "archive.key").exists()
+    assert (tmp_path / "intake.db").exists()
 
 
 @pytest.fixture
