@@ -150,6 +150,7 @@ def _source(source: "SourceCoverage") -> dict[str, Any]:
                 "uids": [gap.uid_from, gap.uid_to],
                 "after": render_instant(gap.after),
                 "noticed_at": render_instant(gap.noticed_at),
+                "reason": gap.reason,
             }
             for gap in source.uid_gaps
         ],

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from intake.config import Config
 from intake.database import Database
-from intake.trace.findings import Findings, SourceCoverage, Span
+from intake.trace.findings import Findings, SourceCoverage, Span, UidGapFound
 from intake.trace.gather import gather
 from intake.trace.verdict import Verdict, judge
 from intake.trace.words import letter, next_commands, paragraphs_of
@@ -103,10 +103,16 @@ def _source_lines(source: SourceCoverage) -> Iterator[str]:
     if len(source.gaps) > MOST_GAPS:
         yield f"              and {len(source.gaps) - MOST_GAPS} more"
     for uids in source.uid_gaps[:MOST_GAPS]:
-        after = "before the first reading" if uids.after is None else f"after {_stamp(uids.after)}"
-        yield f"              {uids} were assigned {after}, and gone by {_stamp(uids.noticed_at)}"
+        yield f"              {uids}: {_what_became(uids)}"
     if len(source.uid_gaps) > MOST_GAPS:
         yield f"              and {len(source.uid_gaps) - MOST_GAPS} more"
+
+
+def _what_became(uids: UidGapFound) -> str:
+    if uids.reason == "unreadable":
+        return f"on the server, but it does not hand them out (noticed {_stamp(uids.noticed_at)})"
+    after = "before the first reading" if uids.after is None else f"after {_stamp(uids.after)}"
+    return f"assigned {after}, and gone when we looked at {_stamp(uids.noticed_at)}"
 
 
 def _probes(findings: Findings) -> str:

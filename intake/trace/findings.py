@@ -50,13 +50,14 @@ class MessageFound:
 
 @dataclass(frozen=True)
 class UidGapFound:
-    """UIDs that were assigned and gone before we looked."""
+    """UIDs that were assigned and that we don't have."""
 
     uidvalidity: int
     uid_from: int
     uid_to: int
     after: datetime | None
     noticed_at: datetime
+    reason: str = "gone"  # gone: before we looked | unreadable: the server does not hand them out
 
     def __str__(self) -> str:
         """Name them as a person would."""

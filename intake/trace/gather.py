@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from intake.archive.coverage import coverage_between
 from intake.archive.message_id import parse_query
 from intake.archive.search import messages_with_id
 from intake.config import MailboxSection
+from intake.mailbox.coverage import folder_source
 from intake.tables import (
     Coverage,
-    Folder,
     Message,
     MessageIdEntry,
     Probe,
@@ -179,66 +180,60 @@ def _sighting_found(sighting: Sighting) -> SightingFound:
 
 
 def _coverage(session: Session, question: Question) -> Iterable[SourceCoverage]:
-    """Yield each folder that was ever read, with what was missed in the time asked about."""
-    spans: dict[str, list[Span]] = {}
-    for row in session.exec(select(Coverage).order_by(col(Coverage.from_at))).all():
-        spans.setdefault(row.source, [])
-        if row.complete:
-            spans[row.source].append((row.from_at, row.to_at))
-    ends: dict[str, datetime] = {}
-    for folder in session.exec(select(Folder)).all():
-        source = source_name(folder.mailbox, folder.name)
-        spans.setdefault(source, [])
-        if folder.gone_since is not None:
-            ends[source] = folder.gone_since
+    """Yield each folder that was there in the time asked about, with what of it was missed."""
+    if question.asked_from is None or question.asked_from >= question.asked_to:
+        return
     uid_gaps = _uid_gaps(session, question)
-    for source in sorted(spans):
-        until = min(ends.get(source, question.asked_to), question.asked_to)
-        covered, missed = cut_to(spans[source], question.asked_from, until, now=question.now)
-        if source in ends and not covered and not missed:
-            continue  # gone before the time asked about
-        yield SourceCoverage(source, covered, missed, tuple(uid_gaps.get(source, ())))
+    for span in coverage_between(session, question.asked_from, question.asked_to):
+        gaps = [(gap.from_at, gap.to_at) for gap in span.gaps]
+        covered = times_between(gaps, span.from_at, span.to_at)
+        yield SourceCoverage(
+            source=span.source,
+            spans=covered,
+            gaps=tuple(gap for gap in gaps if not (covered and _is_fresh(gap, question.now))),
+            uid_gaps=tuple(uid_gaps.get(span.source, ())),
+        )
 
 
-def source_name(mailbox: str, folder: str) -> str:
-    """Return the name under which reading of a folder is accounted for."""
-    return f"mailbox {mailbox} folder {folder}"
-
-
-def cut_to(
-    spans: Iterable[Span], begin: datetime | None, end: datetime, *, now: datetime
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Return what was read between two instants, and what was not, in order."""
-    if begin is None or begin >= end:
-        return (), ()
-    covered: list[Span] = []
-    missed: list[Span] = []
+def times_between(gaps: Iterable[Span], begin: datetime, end: datetime) -> tuple[Span, ...]:
+    """Return what remains of a time when gaps, in order, are taken out of it."""
+    remains: list[Span] = []
     at = begin
-    for span_from, span_to in sorted(spans):
-        if span_to <= at or span_from >= end:
-            continue
-        if span_from > at:
-            missed.append((at, span_from))
-        covered.append((max(span_from, at), min(span_to, end)))
-        at = min(span_to, end)
-    is_fresh = end == now and end - at <= FRESH and bool(covered)
-    if at < end and not is_fresh:
-        missed.append((at, end))
-    return tuple(covered), tuple(missed)
+    for gap_from, gap_to in gaps:
+        if gap_from > at:
+            remains.append((at, gap_from))
+        at = gap_to
+    if at < end:
+        remains.append((at, end))
+    return tuple(remains)
+
+
+def _is_fresh(gap: Span, now: datetime) -> bool:
+    """Say whether a gap is only the time since the last poll."""
+    return gap[1] == now and gap[1] - gap[0] <= FRESH
 
 
 def _uid_gaps(session: Session, question: Question) -> dict[str, list[UidGapFound]]:
     """Return gaps in the UIDs that may hold a message of the time asked about, by source."""
     gaps: dict[str, list[UidGapFound]] = {}
-    statement = select(UidGap).order_by(
-        col(UidGap.mailbox), col(UidGap.folder), col(UidGap.uid_from)
+    statement = (
+        select(UidGap)
+        .where(col(UidGap.resolved_at).is_(None))
+        .order_by(col(UidGap.mailbox), col(UidGap.folder), col(UidGap.uid_from))
     )
     for row in session.exec(statement).all():
         begin = question.asked_from
         if begin is None or row.noticed_at <= begin or (row.after or begin) > question.asked_to:
             continue
-        gap = UidGapFound(row.uidvalidity, row.uid_from, row.uid_to, row.after, row.noticed_at)
-        gaps.setdefault(source_name(row.mailbox, row.folder), []).append(gap)
+        gap = UidGapFound(
+            uidvalidity=row.uidvalidity,
+            uid_from=row.uid_from,
+            uid_to=row.uid_to,
+            after=row.after,
+            noticed_at=row.noticed_at,
+            reason=row.reason,
+        )
+        gaps.setdefault(folder_source(row.mailbox, row.folder), []).append(gap)
     return gaps
 
 

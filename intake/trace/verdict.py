@@ -128,7 +128,7 @@ def _weakness(findings: Findings) -> str:
     if gaps:
         reasons.append(f"reading has {count(gaps, 'gap')}")
     if uids:
-        reasons.append(f"{count(uids, 'message')} may have been removed before we looked")
+        reasons.append(f"{count(uids, 'message')} may have come without our having them")
     if not any(source.kind == "mail_log" for source in findings.coverage):
         reasons.append("the logs of the mail servers are not among our sources")
     return " and ".join(reasons) or "not everything was read"
@@ -143,8 +143,8 @@ def _not_shown_of_absent(findings: Findings) -> Iterable[str]:
         )
     if any(source.uid_gaps for source in findings.coverage):
         yield (
-            "That nobody and no rule took it out before we looked: some UIDs were assigned and "
-            "gone (a suspicion, no proof; servers may skip UIDs)."
+            "That it is not one of the UIDs that were assigned and that we don't have, taken out "
+            "before we looked (a suspicion, no proof; servers may skip UIDs)."
         )
     if any(source.gaps for source in findings.coverage) or not findings.coverage:
         yield "Anything about the times that were not read."

@@ -106,7 +106,7 @@ def test_a_negative_says_in_one_sentence_why_it_is_no_proof() -> None:
 
     assert verdict.sentence == (
         "We have not seen a message with this Message-ID, but reading has 1 gap and 3 messages may "
-        "have been removed before we looked and the logs of the mail servers are not among our "
+        "have come without our having them and the logs of the mail servers are not among our "
         "sources."
     )
     assert any("was not sent" in text for text in verdict.not_shown)
