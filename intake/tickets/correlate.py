@@ -26,7 +26,7 @@ from intake.tickets.owed import MOST_NUMBER
 from intake.tickets.triage import COPY, OWN_PROBE, Context
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 PROBE = "probe"  # purpose of SentMessageId and of the token
 MOST_ANSWERED = 50  # Message-IDs that are looked up in In-Reply-To and References
@@ -49,7 +49,7 @@ def find_context(
         message: the archived message.
         evidence: what it shows.
         desk: what the configuration says.
-        open_tickets: also for a message that was imported and lies in no watched mailbox.
+        open_tickets: also for a message that was only imported, or came before the watch.
     """
     own = normalised(evidence.message_ids)[:MOST_OWN]
     outgoing = _sent_by_us(session, own, evidence, desk)
@@ -86,11 +86,13 @@ def answered_ids(evidence: "Evidence") -> list[str]:
 
 
 def _is_before_watch(session: Session, message: Message, *, open_tickets: bool) -> bool:
+    if open_tickets:
+        return False
     places = session.exec(
         select(Sighting.mailbox).where(Sighting.message == message.id).distinct()
     ).all()
     if not places:
-        return message.received_from in {"import", "stated"} and not open_tickets
+        return message.received_from in {"import", "stated"}
     query = select(WatchedMailbox.watch_from).where(col(WatchedMailbox.name).in_(places))
     watch_from = earliest(session.exec(query).all())
     return watch_from is not None and message.received_at < watch_from

@@ -10,7 +10,7 @@ from intake.archive.message_id import fold, normalise
 from intake.tables import Message, MessageIdEntry
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 LONGEST_TEXT = 2_000  # characters of a subject, an address, a link
 MOST_PROBLEMS = 50
@@ -25,7 +25,7 @@ def storable(text: str, most: int = LONGEST_TEXT) -> str:
 def describe_message(session: Session, message: Message, evidence: "Evidence") -> None:
     """Write sender, subject, date, kind and problems of a message, and the IDs it mentions."""
     message.sender = storable(evidence.senders[0]) if evidence.senders else None
-    message.subject = None if evidence.subject is None else storable(evidence.subject)
+    message.subject = storable(evidence.subject)
     message.sent_at = evidence.date
     message.kind = evidence.kind
     message.reading_problems = _problems(evidence)

@@ -3,7 +3,6 @@
 A report may name ten thousand certificates, so rows are written in bulk.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from sqlmodel import Session, col, select
 from intake.certificates.identity import remember_certificate
 from intake.jobs import enqueue, enqueue_many
 from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Obligation, Ticket
+from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
 from intake.tickets.naming import (
     SPKI,
@@ -38,7 +38,7 @@ from intake.tickets.resolution import (
 )
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence, FoundCertificate
+    from intake.evidence.values import Evidence, FoundCertificate
 
 __all__ = ["Added", "add_items", "apply_resolution", "mark_not_found", "note_lint", "note_problem"]
 
@@ -212,7 +212,7 @@ def _insert_names(session: Session, message: Message, names: Sequence[tuple[int,
             "message": message.id,
             "kind": name.kind,
             "value": name.value,
-            "named_as": name.named_as,
+            "named_as": storable(name.named_as),
         }
         for item, name in names
     ]
@@ -239,13 +239,3 @@ def _start_clocks(
             row.waived_at, row.waived_reason = now, not_ours_reason(certificates[0])
         rows.append(row)
     add_rows(session, rows)
-
-
-def count_by_number(session: Session, number: int) -> dict[int, int]:
-    """Return the row of each item of a ticket by its number, merged ones left out."""
-    query = select(Item.number, Item.id).where(
-        Item.ticket == number, col(Item.merged_into).is_(None)
-    )
-    found: dict[int, int] = defaultdict(int)
-    found.update({one: row for one, row in session.exec(query) if row is not None})
-    return dict(found)

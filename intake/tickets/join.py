@@ -28,7 +28,7 @@ from intake.tickets.tracks import plan_next
 from intake.tickets.triage import Context, Decision, higher, with_labels
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 CARRIED_LABELS = {"in_junk", "limits_hit", "private_key", "reused_message_id", "unreadable_parts"}
 AUTO_REPLY = "auto_reply"

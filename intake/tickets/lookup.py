@@ -8,6 +8,7 @@ takes. No transaction is open while crt.sh is asked.
 from collections.abc import Sequence
 from datetime import timedelta
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from intake.certificates.crtsh import CrtshClient, Found, NotFound, Unavailable
@@ -70,7 +71,7 @@ def known_certificates(session: Session, names: Sequence[ItemName]) -> list[Cert
         cached = select(CrtshEntry.sha256).where(
             CrtshEntry.kind == name.kind, CrtshEntry.value == name.value
         )
-        matches = [col(Certificate.sha256).in_(cached)]
+        matches: list[ColumnElement[bool]] = [col(Certificate.sha256).in_(cached)]
         if name.kind in COLUMNS:
             matches.append(col(COLUMNS[name.kind]) == name.value)
         for certificate in session.exec(select(Certificate).where(or_(*matches))).all():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 CERTIFICATE = "certificate"
 SPKI = "spki_sha256"

@@ -34,7 +34,7 @@ from intake.tickets.triage import (
 )
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 
 def decide_message(
@@ -114,7 +114,7 @@ def _open_ticket(
     """Open a ticket with its items and clocks; it waits for nothing outside."""
     ticket = Ticket(
         token=_unused_token(session, message, desk),
-        subject=storable(evidence.subject or ""),
+        subject=storable(evidence.subject),
         priority=decision.priority,
         labels=list(decision.labels),
         received_at=message.received_at,

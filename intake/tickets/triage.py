@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from intake.evidence.extract import Evidence
+    from intake.evidence.values import Evidence
 
 TICKET = "ticket"
 FOLLOW_UP = "follow_up"
