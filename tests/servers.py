@@ -5,6 +5,7 @@ here. A server runs as root with mail owned by the user `mail`, or wholly as the
 """
 
 import contextlib
+import itertools
 import os
 import pwd
 import re
@@ -33,7 +34,11 @@ from tests.dovecot_configuration import dovecot_configuration
 pytest_plugins = ["tests.mail_system"]
 
 HOST = "127.0.0.1"
+FIRST_PORT, PORTS = 15_000, 17_000
 PATIENCE = 10.0  # seconds for a server to come up or to go
+
+
+_port_steps = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,10 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on and that no other test process tries now.
+
+    It lies below the range from which the system takes ports for outgoing connections.
+    """
+    for step in _port_steps:
+        port = FIRST_PORT + (os.getpid() * 97 + step) % PORTS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
+    raise AssertionError
 
 
 def listens(port: int) -> bool:
