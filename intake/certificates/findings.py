@@ -62,7 +62,7 @@ def make_finding(
     linter: str, code: str, severity: Severity, *, message: str = "", issued_at: datetime | None
 ) -> Finding:
     """Return a finding with its citation and with the rule's date held against the issuance."""
-    rule = rule_of(code)
+    rule = rule_of(code, message)
     since = rule.effective_from
     in_force = None if since is None or issued_at is None else issued_at >= since
     text = (message or rule.plain)[:LONGEST_MESSAGE]

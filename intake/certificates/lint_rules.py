@@ -1,12 +1,14 @@
 """The rule behind each common lint finding: where it stands, in plain English, since when.
 
 Linters name no section. This table does for the codes that reports are about; for any other code
-the citation is the document alone and the date is unknown.
+the citation is the document alone and the date is unknown. Section numbers are those of TLS BR
+2.2.5, which pkilint 0.13.3 follows; older and newer versions number some of them otherwise.
 
-Source: TLS BR 2.3.0 (1.2.2 Relevant Dates, 6, 7.1); S/MIME BR 1.0.12; RFC 5280; RFC 6962.
+Source: BR 4.2.2, 6.1.5, 6.1.6, 6.3.2, 7.1; RFC 5280; RFC 6962.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 FIRST = date(2012, 7, 1)  # the effective date of BR 1.0
@@ -298,8 +300,18 @@ DOCUMENTS = (
 )
 
 
-def rule_of(code: str) -> LintRule:
-    """Return the rule behind a code; for an unknown one, the document that its name points to."""
+UNDERSCORE = re.compile(r'label "[A-Za-z0-9_-]*_[A-Za-z0-9_-]*"')
+UNDERSCORES_SINCE = date(2019, 4, 1)  # ballot SC12: until then they were disputed, then tolerated
+
+
+def rule_of(code: str, message: str = "") -> LintRule:
+    """Return the rule behind a finding.
+
+    For an unknown code that is the document that its name points to. The linter's message is
+    needed where a code stands for faults that were forbidden at different times.
+    """
+    if code == f"{TLS}invalid_dnsname_syntax" and UNDERSCORE.search(message):
+        return replace(RULES[code], since=UNDERSCORES_SINCE)
     if code in RULES:
         return RULES[code]
     document = next((text for start, text in DOCUMENTS if code.startswith(start)), "unknown")

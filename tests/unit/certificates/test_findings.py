@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from intake.certificates.findings import (
     LintResult,
     count_by_severity,
@@ -26,6 +28,14 @@ def test_a_rule_younger_than_the_certificate_was_not_in_force():
     assert finding(TOO_LONG, issued_at=IN_2026).in_force_at_issuance is True
     assert finding(TOO_LONG).effective_from == datetime(2020, 9, 1, tzinfo=UTC)
     assert finding(TOO_LONG).citation == "BR 6.3.2"
+
+
+@pytest.mark.parametrize(("label", "in_force"), [("foo_bar", False), ("*", True), ("a b", True)])
+def test_underscores_were_forbidden_later_than_other_characters(label, in_force):
+    message = f'Non-LDH domain label "{label}" in domain name "{label}.example.com"'
+    code = "cabf.serverauth.invalid_dnsname_syntax"
+
+    assert finding(code, message=message).in_force_at_issuance is in_force
 
 
 def test_what_is_not_known_is_not_claimed():
