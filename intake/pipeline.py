@@ -14,7 +14,8 @@ from intake.archive.seal import ArchiveKey
 from intake.archive.search import index_text
 from intake.archive.store import archive_batch, raw_bytes
 from intake.certificates.crtsh import CrtshClient
-from intake.certificates.lint import lint_in, needs_lint, store_lint
+from intake.certificates.lint import needs_lint, store_lint
+from intake.certificates.linting import lint_in
 from intake.clock import Clock
 from intake.config import Config, MailboxSection
 from intake.database import Database
@@ -193,10 +194,10 @@ def deliver(parts: Parts) -> int:
 
 def run_once(parts: Parts) -> list[str]:
     """Do one pass of everything that is due now; return the mailboxes' troubles."""
-    troubles = []
+    troubles: list[str] = []
     for mailbox in parts.config.mailbox:
         try:
-            poll(parts, mailbox)
+            troubles += poll(parts, mailbox).troubles
         except OutsideUnavailableError as error:
             troubles.append(str(error))
     settle(parts)

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from intake import pipeline
 from intake.archive.seal import ArchiveKey, check_key
 from intake.certificates.crtsh import CrtshClient
+from intake.certificates.linting import make_worker
 from intake.certificates.ownership import IssuingCas
 from intake.clock import Clock, wall_clock
 from intake.config import Config, MailboxSection
@@ -25,7 +27,7 @@ from intake.database import Database, is_environment_error, one_writer
 from intake.errors import OutsideUnavailableError
 from intake.heartbeat import fetch_heartbeat, notify_systemd
 from intake.jobs import release_leases
-from intake.mailbox.imap import wait_for_hint
+from intake.mailbox.imap import watch_folder
 from intake.mailbox.poll import hinted_folders
 from intake.notices.outbox import Media, release_notice_leases
 from intake.notices.slack import SlackMedium
@@ -40,11 +42,9 @@ from intake.workers import Worker
 logger = logging.getLogger(__name__)
 
 READER_MEMORY = 1_500_000_000  # bytes of address space
-LINTER_MEMORY = 1_000_000_000
 TICK_SECONDS = 5
 CLOCK_STEP_SECONDS = 5.0  # wall clock against monotonic clock
 LONGEST_BACKOFF_SECONDS = 60.0
-HINT_SECONDS = 25 * 60  # servers may end an idle connection after 30 minutes (RFC 2177)
 
 
 @contextmanager
@@ -65,9 +65,9 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
         key=key,
         desk=Desk.from_config(config, key, issuing_cas),
         clock=clock,
-        reader=Worker(memory_bytes=READER_MEMORY, warm_up="intake.evidence.extract:warm_up"),
-        linter=Worker(memory_bytes=LINTER_MEMORY, warm_up="intake.certificates.lint:warm_up"),
-        crtsh=CrtshClient(config.crtsh.base_url, config.crtsh.timeout),
+        reader=Worker(memory_bytes=READER_MEMORY),
+        linter=make_worker(for_long=True),
+        crtsh=CrtshClient(config.crtsh.base_url, config.crtsh.timeout.total_seconds()),
         media=Media(
             slack=SlackMedium(config.slack),
             smtp=None if config.smtp is None else SmtpMedium(config.smtp),
@@ -183,12 +183,14 @@ class Service:
         with self.parts.database.write() as session:
             release_leases(session)
             release_notice_leases(session)
-        self.parts.reader.start()
+        pipeline.read_evidence(
+            self.parts.reader, b""
+        )  # the first message must not wait for imports
         loops = [self.deliver, self.process, self.resolve, self.lint, *self.polls]
         for loop in loops:
-            self._spawn(loop.name, lambda loop=loop: loop.run(self.stopping))
+            self._spawn(loop.name, partial(loop.run, self.stopping))
         for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):
-            self._spawn(f"hints {mailbox.name}", lambda m=mailbox, p=loop: self._watch(m, p))
+            self._spawn(f"hints {mailbox.name}", partial(self._watch, mailbox, loop))
         self._spawn("slack", self.listener.run)
         self._scheduler.add_job(
             self.tick.once,
@@ -228,10 +230,12 @@ class Service:
     def _poll_loop(self, mailbox: MailboxSection) -> Loop:
         def work() -> bool:
             result = pipeline.poll(self.parts, mailbox)
-            self._last_good[mailbox.name] = time.monotonic()
-            self._give_sign_of_life()
             if result.new_messages:
                 self.process.wake.set()
+            if result.troubles:
+                raise OutsideUnavailableError("; ".join(result.troubles))
+            self._last_good[mailbox.name] = time.monotonic()
+            self._give_sign_of_life()
             return False
 
         return Loop(f"mailbox {mailbox.name}", work, mailbox.poll_every.total_seconds())
@@ -243,14 +247,10 @@ class Service:
         with self.parts.database.read() as session:
             folders = hinted_folders(session, mailbox)
         for folder in folders:
-            self._spawn(f"idle {folder}", lambda f=folder: self._idle(mailbox, f, loop))
+            self._spawn(f"idle {folder}", partial(self._idle, mailbox, folder, loop))
 
     def _idle(self, mailbox: MailboxSection, folder: str, loop: Loop) -> None:
-        def work() -> bool:
-            if wait_for_hint(mailbox, folder, stopping=self.stopping, seconds=HINT_SECONDS):
-                loop.wake.set()
-            return True
-
+        work = partial(watch_folder, mailbox, folder, stopping=self.stopping, on_hint=loop.wake.set)
         Loop(f"IDLE on {mailbox.name}/{folder}", work, LONGEST_BACKOFF_SECONDS).run(self.stopping)
 
     def _escalate(self) -> int:
