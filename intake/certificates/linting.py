@@ -50,10 +50,10 @@ def lint_certificate(der: bytes) -> LintResult:
 
 
 def _lint(der: bytes, facts: CertificateFacts, findings: list[Finding]) -> LintResult:
-    try:
-        from intake.certificates import with_pkilint  # noqa: PLC0415 - slow to import
-    except ImportError:
+    if not linter_version():
         return LintResult(LINTER, "", None, "absent", tuple(findings), detail="not installed")
+    from intake.certificates import with_pkilint  # noqa: PLC0415 - slow to import
+
     profile: str | None = None
     state: State = "done"
     detail = ""
@@ -83,11 +83,10 @@ def _ours(
 
 def warm_up() -> None:
     """Get ready for the first certificate; the worker calls it once."""
-    try:
+    if linter_version():
         from intake.certificates import with_pkilint  # noqa: PLC0415 - slow to import
-    except ImportError:
-        return
-    with_pkilint.warm_up()
+
+        with_pkilint.warm_up()
 
 
 def make_worker(*, for_long: bool) -> Worker:
@@ -99,10 +98,10 @@ def make_worker(*, for_long: bool) -> Worker:
     return Worker(memory_bytes=MEMORY_BYTES, warm_up=WARM_UP if for_long else None)
 
 
-def lint_in(worker: Worker, der: bytes) -> LintResult:
+def lint_in(worker: Worker, der: bytes, *, seconds: float = SECONDS) -> LintResult:
     """Lint one certificate in a worker; a worker that fails has not checked it."""
     try:
-        return _call(worker, der)
+        return _call(worker, der, seconds)
     except WorkerFailure as failure:
         state: State = "timed_out" if failure.reason == "timed_out" else "failed"
         return LintResult(
@@ -115,15 +114,14 @@ def lint_in(worker: Worker, der: bytes) -> LintResult:
         )
 
 
-def _call(worker: Worker, der: bytes) -> LintResult:
+def _call(worker: Worker, der: bytes, seconds: float) -> LintResult:
     try:
-        result: LintResult = worker.call(WORKER_FUNCTION, der, seconds=SECONDS)
+        result: LintResult = worker.call(WORKER_FUNCTION, der, seconds=seconds)
     except WorkerFailure as failure:
         if failure.reason != "crashed":
             raise
-        result = worker.call(
-            WORKER_FUNCTION, der, seconds=SECONDS
-        )  # it may have been ended for another
+        # Once more: what ended the process may have been another certificate, or the kernel.
+        result = worker.call(WORKER_FUNCTION, der, seconds=seconds)
     return result
 
 
