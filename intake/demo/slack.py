@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from intake.clock import Clock, wall_clock
 from intake.demo.slack_api import WebApi
 from intake.demo.slack_page import add_page
-from intake.demo.slack_rules import find_element
+from intake.demo.slack_people import People
+from intake.demo.slack_socket import Sockets
 
-ACK_SECONDS = 3.0  # Slack shows the user an error after that
 CHANNELS = {"C0CPR": "cpr-intake"}
 USERS = {
     "U0ALICE": "Alice (responder)",
@@ -103,8 +103,8 @@ class SlackStandIn:
         self.shown_clock: Clock | None = None
         self.port = port
         self._numbers = itertools.count(1)
-        self._sockets: list[web.WebSocketResponse] = []
-        self._acks: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self.sockets = Sockets(self)
+        self.people = People(self)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._runner: web.AppRunner | None = None
@@ -137,7 +137,7 @@ class SlackStandIn:
         api = WebApi(self)
         app.router.add_route("*", "/api/{method}", api.handle)
         app.router.add_post("/response/{id}", api.handle_response)
-        app.router.add_get("/link", self._socket)
+        app.router.add_get("/link", self.sockets.serve)
         add_page(app, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -156,8 +156,7 @@ class SlackStandIn:
         self._loop = self._thread = None
 
     async def _shut_down(self) -> None:
-        for socket in list(self._sockets):
-            await socket.close()
+        await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -204,7 +203,7 @@ class SlackStandIn:
     @property
     def connections(self) -> int:
         """Return how many WebSockets are open."""
-        return len(self._sockets)
+        return len(self.sockets.open)
 
     def in_channel(self, channel: str) -> list[dict[str, Any]]:
         """Return the messages of a channel, or of the direct messages to a user."""
@@ -231,14 +230,7 @@ class SlackStandIn:
 
     def disconnect(self, *, politely: bool = False) -> None:
         """Close the WebSockets, with Slack's announcement or without."""
-        self._wait(self._disconnect(politely=politely))
-
-    async def _disconnect(self, *, politely: bool) -> None:
-        for socket in list(self._sockets):
-            if politely:
-                await socket.send_json({"type": "disconnect", "reason": "refresh_requested"})
-            else:
-                await socket.close()
+        self._wait(self.sockets.close(politely=politely))
 
     # ---- what people do ------------------------------------------------------------------------
 
@@ -261,53 +253,9 @@ class SlackStandIn:
             times: how often the same envelope is delivered.
         """
         receipt: dict[str, Any] | None = self._wait(
-            self.press_soon(action_id, ts, user, option=option, times=times)
+            self.people.press(action_id, ts, user, option=option, times=times)
         )
         return receipt
-
-    async def press_soon(
-        self,
-        action_id: str,
-        ts: str,
-        user: str,
-        *,
-        option: str | None = None,
-        times: int = 1,
-    ) -> dict[str, Any] | None:
-        """Press inside the server's own loop; see `press`."""
-        message = next((one for one in self.messages if one["ts"] == ts), None)
-        found = find_element(message.get("blocks", []), action_id) if message else None
-        if message is None or found is None:
-            error = f"there is no {action_id} in the message {ts}"
-            raise LookupError(error)
-        block_id, element = found
-        action: dict[str, Any] = {
-            "action_id": action_id,
-            "block_id": block_id,
-            "type": element["type"],
-            "action_ts": f"{time.time():.6f}",  # noqa: TID251 - the real Slack's clock
-        }
-        if option is None:
-            action["value"] = element.get("value")
-        else:
-            chosen = next(one for one in element["options"] if one["value"] == option)
-            action["selected_option"] = chosen
-        payload = {
-            "type": "block_actions",
-            **self._who(user),
-            "trigger_id": self.new_trigger(user),
-            "response_url": self._response_url(message["channel"], user),
-            "container": {
-                "type": "message",
-                "message_ts": ts,
-                "channel_id": message["channel"],
-                "is_ephemeral": False,
-            },
-            "channel": {"id": message["channel"], "name": "directmessage"},
-            "message": message,
-            "actions": [action],
-        }
-        return await self._deliver("interactive", payload, times=times)
 
     def submit(
         self,
@@ -326,34 +274,8 @@ class SlackStandIn:
             times: how often the same envelope is delivered.
         """
         receipt: dict[str, Any] | None = self._wait(
-            self.submit_soon(values, user, view_id=view_id, times=times)
+            self.people.submit(values, user, view_id=view_id, times=times)
         )
-        return receipt
-
-    async def submit_soon(
-        self,
-        values: dict[str, Any],
-        user: str,
-        *,
-        view_id: str | None = None,
-        times: int = 1,
-    ) -> dict[str, Any] | None:
-        """Submit inside the server's own loop; see `submit`."""
-        views = [one for one in self.views if view_id in {None, one["id"]}]
-        if not views:
-            message = "no modal is open"
-            raise LookupError(message)
-        view = views[-1]
-        payload = {
-            "type": "view_submission",
-            **self._who(user),
-            "trigger_id": self.new_trigger(user),
-            "view": {**view, "state": {"values": state_values(view, values)}},
-            "response_urls": [],
-        }
-        receipt = await self._deliver("interactive", payload, times=times)
-        if (receipt or {}).get("response_action") != "errors":
-            self.close_view(view["id"])
         return receipt
 
     def close_view(self, view_id: str) -> None:
@@ -365,26 +287,7 @@ class SlackStandIn:
         self, text: str, user: str = "U0ALICE", channel: str = "C0CPR"
     ) -> dict[str, Any] | None:
         """Type `/cpr TEXT` and return the app's receipt."""
-        receipt: dict[str, Any] | None = self._wait(self.command_soon(text, user, channel))
-        return receipt
-
-    async def command_soon(self, text: str, user: str, channel: str) -> dict[str, Any] | None:
-        """Type `/cpr TEXT` inside the server's own loop; see `command`."""
-        payload = {
-            "command": "/cpr",
-            "text": text,
-            "user_id": user,
-            "user_name": "",
-            "team_id": "T0CA",
-            "channel_id": channel,
-            "channel_name": self.channels.get(channel, ""),
-            "trigger_id": self.new_trigger(user),
-            "response_url": self._response_url(channel, user),
-            "api_app_id": "A0CPR",
-        }
-        receipt = await self._deliver("slash_commands", payload)
-        if receipt and receipt.get("text"):
-            self.whisper(channel, user, str(receipt["text"]))
+        receipt: dict[str, Any] | None = self._wait(self.people.command(text, user, channel))
         return receipt
 
     def add_clock_button(self, label: str, press: Callable[[], object]) -> None:
@@ -429,74 +332,6 @@ class SlackStandIn:
         """Return the present instant of this Slack."""
         return self.clock()
 
-    def _who(self, user: str) -> dict[str, Any]:
-        """Return who acts; the names are empty, as Slack may leave them."""
-        return {
-            "user": {"id": user, "username": "", "name": "", "team_id": "T0CA"},
-            "team": {"id": "T0CA", "domain": ""},
-            "api_app_id": "A0CPR",
-            "token": "",
-        }
-
-    def _response_url(self, channel: str, user: str) -> str:
-        key = self.new_id("R")
-        self.state.responses[key] = (channel, user)
-        return f"http://127.0.0.1:{self.port}/response/{key}"
-
-    async def _deliver(
-        self, kind: str, payload: dict[str, Any], *, times: int = 1
-    ) -> dict[str, Any] | None:
-        """Send an envelope over the WebSocket and return the receipt's payload.
-
-        Raises:
-            ConnectionError: if the app is not connected, or gives no receipt in time.
-        """
-        envelope = self.new_id("E")
-        receipt: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._acks[envelope] = receipt
-        if not self._sockets:
-            message = "the app is not connected"
-            raise ConnectionError(message)
-        for _ in range(times):
-            await self._sockets[-1].send_json(
-                {
-                    "type": kind,
-                    "envelope_id": envelope,
-                    "payload": payload,
-                    "accepts_response_payload": True,
-                }
-            )
-        try:
-            return (await asyncio.wait_for(receipt, ACK_SECONDS)).get("payload")
-        except TimeoutError:
-            message = "the app gave no receipt within three seconds"
-            raise ConnectionError(message) from None
-        finally:
-            del self._acks[envelope]
-
-    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve one WebSocket of Socket Mode."""
-        if self.state.triggers.pop(request.query.get("ticket", ""), None) is None:
-            raise web.HTTPForbidden(text="this ticket was used or never given")
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self._sockets.append(socket)
-        self.changed()
-        await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
-        try:
-            async for message in socket:
-                if message.type == WSMsgType.TEXT:
-                    self._receipt(message.json())
-        finally:
-            self._sockets.remove(socket)
-            self.changed()
-        return socket
-
-    def _receipt(self, message: dict[str, Any]) -> None:
-        waiting = self._acks.get(message.get("envelope_id", ""))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
-
     def _wait(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
         if self._loop is None:
             coroutine.close()
@@ -509,26 +344,3 @@ class SlackStandIn:
 def direct_channel(user: str) -> str:
     """Return the id of the direct messages to a user."""
     return f"D{user[1:]}"
-
-
-def state_values(view: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a submission says of each input, in Slack's form."""
-    found: dict[str, Any] = {}
-    for block in view["blocks"]:
-        if block.get("type") != "input":
-            continue
-        element, value = block["element"], values.get(block["block_id"])
-        found[block["block_id"]] = {element["action_id"]: _entered(element, value)}
-    return found
-
-
-def _entered(element: dict[str, Any], value: Any) -> dict[str, Any]:  # noqa: ANN401
-    kind = element["type"]
-    if kind in {"static_select", "radio_buttons"}:
-        chosen = [one for one in element["options"] if one["value"] == value]
-        return {"type": kind, "selected_option": chosen[0] if chosen else None}
-    if kind == "users_select":
-        return {"type": kind, "selected_user": value}
-    if kind == "datetimepicker":
-        return {"type": kind, "selected_date_time": None if value is None else int(value)}
-    return {"type": kind, "value": value or None}

@@ -115,12 +115,12 @@ class Page:
         return request.host in own and (origin is None or origin.partition("//")[2] in own)
 
     async def _press(self, given: dict[str, Any]) -> object:
-        return await self._slack.press_soon(
+        return await self._slack.people.press(
             given["action_id"], given["ts"], given["user"], option=given.get("option")
         )
 
     async def _submit(self, given: dict[str, Any]) -> object:
-        return await self._slack.submit_soon(
+        return await self._slack.people.submit(
             given["values"], given["user"], view_id=given["view_id"]
         )
 
@@ -128,7 +128,7 @@ class Page:
         self._slack.close_view(given["view_id"])
 
     async def _command(self, given: dict[str, Any]) -> object:
-        return await self._slack.command_soon(given["text"], given["user"], given["channel"])
+        return await self._slack.people.command(given["text"], given["user"], given["channel"])
 
     async def _clock(self, given: dict[str, Any]) -> None:
         press = self._slack.clock_buttons[given["label"]]

@@ -130,11 +130,12 @@ def _done_lines(view: TicketView, now: datetime) -> list[str]:
     lines = []
     if ticket.acknowledged_at is not None:
         at = both_times(ticket.acknowledged_at, now)
-        lines.append(f":white_check_mark: Acknowledged by {person(ticket.acknowledged_by)} {at}")
+        who = person(ticket.acknowledged_by)
+        lines.append(f":white_check_mark: Acknowledged by {who} at {at}")
     if ticket.closed_at is not None and ticket.state == "closed":
         at = both_times(ticket.closed_at, now)
         reason = f" — {from_mail(ticket.closed_reason, 300)}" if ticket.closed_reason else ""
-        lines.append(f":checkered_flag: Closed by {person(ticket.closed_by)} {at}{reason}")
+        lines.append(f":checkered_flag: Closed by {person(ticket.closed_by)} at {at}{reason}")
     return lines
 
 
@@ -244,16 +245,13 @@ def _places_text(view: TicketView, now: datetime) -> str:
         lines.append(f"*Lay in* {named}")
     if view.ticket.opened_at - view.ticket.received_at > LATE:
         received = both_times(view.ticket.received_at, now)
-        lines.append(f":hourglass: Arrived {received}, but was seen only {_opened(view, now)}")
+        seen = both_times(view.ticket.opened_at, now)
+        lines.append(f":hourglass: *LATE:* arrived at {received}, first seen at {seen}")
     return "\n".join(lines)
 
 
-def _opened(view: TicketView, now: datetime) -> str:
-    return both_times(view.ticket.opened_at, now)
-
-
 def _place_line(place: Place) -> str:
-    return f":warning: *FOUND IN JUNK* — {_place_name(place)}. Look there for more from this sender"
+    return f":warning: *FOUND IN JUNK: the mail filter hid this report* — {_place_name(place)}"
 
 
 def _place_name(place: Place) -> str:
@@ -296,7 +294,7 @@ def _footer(view: TicketView, now: datetime) -> str:
     shown = code(ids[0], 120) if ids else "no Message-ID"
     more = f" and {len(ids) - 1:,} more" if len(ids) > 1 else ""
     received = f"received {utc(view.ticket.received_at, now)}"
-    return f"*CPR-{view.number}* · {received} · {shown}{more} · card of {utc(now, now)}"
+    return f"*CPR-{view.number}* · {received} · {shown}{more} · as of {utc(now, now)}"
 
 
 # ---- buttons -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class Duty:
 
     what: str  # "Acknowledge", "Preliminary report to the reporter and the Subscriber"
     due_at: datetime | None  # None: at once
+    unless: str = ""  # what makes it unnecessary
 
 
 def needs_acknowledgement(view: TicketView) -> bool:
@@ -81,10 +82,8 @@ def _revocations(view: TicketView) -> list[Duty]:
     owed = view.revocations
     if not owed.open:
         return []
-    if owed.open == 1:
-        return [Duty("Revoke 1 certificate, or show that it need not be", owed.next_due_at)]
-    what = f"Revoke {count(owed.open, 'certificate')}, or show that they need not be"
-    return [Duty(what, owed.next_due_at)]
+    what = f"Revoke {count(owed.open, 'certificate')}"
+    return [Duty(what, owed.next_due_at, unless=", or classify why not")]
 
 
 def by_when(duty: Duty, now: datetime, times: Times) -> str:
@@ -92,8 +91,8 @@ def by_when(duty: Duty, now: datetime, times: Times) -> str:
     if duty.due_at is None:
         return f"{duty.what} now"
     if duty.due_at <= now:
-        return f"{duty.what}: was due {times(duty.due_at, now)}"
-    return f"{duty.what} by {times(duty.due_at, now)}"
+        return f"{duty.what}: was due {times(duty.due_at, now)}{duty.unless}"
+    return f"{duty.what} by {times(duty.due_at, now)}{duty.unless}"
 
 
 def time_left(duty: Duty, now: datetime) -> str:

@@ -44,6 +44,7 @@ ITEMS_SHOWN = 15
 MESSAGES_SHOWN = 10
 EVENTS_SHOWN = 15
 MOST_OPTIONS = 100
+TOLD_OF_EVENTS = ("text", "reason", "steps", "step")  # of an event's detail, the first there is
 TITLES = {
     "dismiss": ("Not a problem report", "Dismiss"),
     "assign": ("Assign", "Assign"),
@@ -293,5 +294,6 @@ def _history_text(view: TicketView, now: datetime) -> str:
 
 def _event_words(event: Event) -> str:
     words = escape(event.action.replace("_", " "))
-    said = event.detail.get("text") or event.detail.get("reason")
-    return f"{words}: {from_mail(str(said), 200)}" if said else words
+    said = next((event.detail[one] for one in TOLD_OF_EVENTS if event.detail.get(one)), None)
+    text = ", ".join(map(str, said)) if isinstance(said, list) else str(said or "")
+    return f"{words}: {from_mail(text, 200)}" if text else words

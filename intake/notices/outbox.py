@@ -134,6 +134,7 @@ def _record(session: Session, notice: Notice, outcome: Outcome, now: datetime) -
         now=now,
         ticket=notice.ticket,
         notice=notice.key,
+        step=notice.step or notice.kind,
         medium=outcome.medium,
         to=notice.to,
         because=outcome.error_code,

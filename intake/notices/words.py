@@ -83,7 +83,7 @@ def utc(instant: datetime, now: datetime) -> str:
 def both_times(instant: datetime, now: datetime) -> str:
     """Write an instant as mrkdwn in the reader's own time zone, and in UTC."""
     text = utc(instant, now)
-    local = f"<!date^{int(instant.timestamp())}^{{date_short_pretty}} at {{time}}|{text}>"
+    local = f"<!date^{int(instant.timestamp())}^{{time}} {{date_short_pretty}}|{text}>"
     return f"{local} ({text})"
 
 
