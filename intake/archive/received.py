@@ -27,6 +27,7 @@ _BY = re.compile(r"(?:^|\s)by\s+(\S+)", re.IGNORECASE)
 _HELO = re.compile(r"\b(?:helo|ehlo)[= ]", re.IGNORECASE)  # what the client called itself follows
 _QMAIL = re.compile(r"\(qmail \d+ invoked", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\[(?:ipv6:)?([0-9a-f.:%]+)\]", re.IGNORECASE)
+_PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)  # an escaped one counts for nothing
 _BARE = re.compile(r"[0-9a-f.:]+", re.IGNORECASE)
 
 
@@ -136,21 +137,22 @@ def _apart(text: str) -> tuple[str, list[tuple[int, str]]]:
     """Split a value into what stands outside comments, and the outermost comments with places."""
     plain: list[str] = []
     comments: list[tuple[int, str]] = []
-    depth, start, escaped = 0, 0, False
-    length = 0
-    for at, sign in enumerate(text):
-        if sign == "(" and not escaped:
+    depth, begin, length = 0, 0, 0
+    for match in _PARENTHESIS.finditer(text):
+        at, sign = match.start(), match[0]
+        if sign == "(":
             if depth == 0:
-                start = at + 1
+                plain.append(text[begin:at])
+                length += at - begin
+                begin = at + 1
             depth += 1
-        elif sign == ")" and not escaped and depth:
+        elif sign == ")" and depth:
             depth -= 1
             if depth == 0:
-                comments.append((length, text[start:at]))
-        elif depth == 0:
-            plain.append(sign)
-            length += 1
-        escaped = sign == "\\" and not escaped
+                comments.append((length, text[begin:at]))
+                begin = at + 1
+    if depth == 0:
+        plain.append(text[begin:])
     return "".join(plain), comments
 
 

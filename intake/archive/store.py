@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from intake.archive.header import split_header
 from intake.archive.message_id import fold, message_ids_of, normalise
@@ -27,6 +27,11 @@ from intake.tables import Message, MessageIdEntry, SealedMessage, Sighting
 LONGEST_ID = 1000  # signs of a Message-ID that are indexed; the raw bytes hold all of it
 SHORTEST_DIGEST = 6  # hex digits of a SHA-256 that may name a message
 SOURCES = ("first_seen", "internal_date", "received")  # of T0, the better ones later
+
+# Inserting into the tables themselves is twice as fast as into their classes.
+_TABLES = SQLModel.metadata.tables
+_MESSAGE, _SEALED = _TABLES["message"], _TABLES["sealedmessage"]
+_ENTRY, _SIGHTING = _TABLES["messageidentry"], _TABLES["sighting"]
 
 
 @dataclass(frozen=True)
@@ -188,8 +193,11 @@ def _arrival(raw: bytes, header: bytes, body: bytes, receipt: Receipt) -> Arriva
 
 
 def body_digest(body: bytes) -> str:
-    """Return the SHA-256 of a body with every line end as LF, so that copies are known again."""
-    return hashlib.sha256(body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).hexdigest()
+    """Return the SHA-256 of a body with every line end as CRLF, so that copies are known again."""
+    pairs = body.count(b"\r\n")
+    if not pairs == body.count(b"\n") == body.count(b"\r"):  # seldom: servers send CRLF
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return hashlib.sha256(body).hexdigest()
 
 
 def _place_of(message: FetchedMessage, batch: FolderBatch) -> Place:
@@ -229,17 +237,17 @@ def _insert(
     if not arrivals:
         return {}
     rows = session.execute(
-        insert(Message).returning(col(Message.sha256), col(Message.id)),
+        insert(_MESSAGE).returning(_MESSAGE.c.sha256, _MESSAGE.c.id),
         [_message_row(one, now) for one in arrivals],
     ).all()
     ids = {row.sha256: int(row.id) for row in rows}
     session.execute(
-        insert(SealedMessage),
+        insert(_SEALED),
         [{"message": ids[one.sha256], "sealed": key.seal(one.raw, one.sha256)} for one in arrivals],
     )
     entries = [entry for one in arrivals for entry in _id_rows(ids[one.sha256], one.message_ids)]
     if entries:
-        session.execute(insert(MessageIdEntry), entries)
+        session.execute(insert(_ENTRY), entries)
     enqueue_many(session, "process_message", list(ids.values()), now=now)
     return ids
 
@@ -321,7 +329,7 @@ def _see(session: Session, seen: Sequence[tuple[Place, int]], now: datetime) -> 
         before.message, before.gone_since = message, None
         session.add(before)
     if rows:
-        session.execute(insert(Sighting), rows)
+        session.execute(insert(_SIGHTING), rows)
 
 
 def _noted(session: Session, places: Sequence[Place]) -> dict[int, Sighting]:

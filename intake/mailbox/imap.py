@@ -284,6 +284,7 @@ class ImapSession:
             ssl_context=context,
             timeout=self._timeouts,
         )
+        client._imap.debug = 0  # the library sets 5: every byte is formatted for a log nobody reads
         client.normalise_times = False  # else INTERNALDATE comes in local time, with today's offset
         client.folder_encode = False  # names go back as the server wrote them
         if box.security == "starttls":
