@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from intake.errors import IntakeError
@@ -47,8 +46,8 @@ def start(
     item: int | None = None,
 ) -> None:
     """Write obligations that a message starts."""
-    rows = [obligation_row(ticket, one, message=message, item=item) for one in owed]
-    add_rows(session, rows)
+    session.add_all(obligation_row(ticket, one, message=message, item=item) for one in owed)
+    session.flush()
 
 
 def obligation_row(
@@ -64,12 +63,6 @@ def obligation_row(
         due_at=owed.due_at,
         basis=owed.basis,
     )
-
-
-def add_rows(session: Session, rows: Sequence[Obligation]) -> None:
-    """Insert many obligations at once."""
-    if rows:
-        session.execute(insert(Obligation), [row.model_dump(exclude={"id"}) for row in rows])
 
 
 def open_obligations(

@@ -124,7 +124,7 @@ def _same(certificates: Sequence[Certificate]) -> list[list[Certificate]]:
 
 def _sibling(session: Session, item: Item, group: Sequence[Certificate]) -> Item:
     """Return another item for a further certificate that the same name stands for."""
-    known = _holder(session, item.ticket, group)
+    known = _holder(session, item.ticket, group[0])
     if known is not None:
         return known
     last = session.exec(select(func.max(Item.number)).where(Item.ticket == item.ticket)).one()
@@ -141,11 +141,13 @@ def _sibling(session: Session, item: Item, group: Sequence[Certificate]) -> Item
     return sibling
 
 
-def _holder(session: Session, ticket: int, group: Sequence[Certificate]) -> Item | None:
+def _holder(
+    session: Session, ticket: int, certificate: Certificate, *, other_than: int | None = None
+) -> Item | None:
     """Return the item of the ticket that holds this certificate already."""
-    key = identity_key(group[0])
+    key = identity_key(certificate)
     same = (
-        Certificate.sha256 == group[0].sha256
+        Certificate.sha256 == certificate.sha256
         if key is None
         else (Certificate.issuer_sha256 == key[0]) & (Certificate.serial_number == key[1])
     )
@@ -156,6 +158,8 @@ def _holder(session: Session, ticket: int, group: Sequence[Certificate]) -> Item
         .where(Item.ticket == ticket, col(Item.merged_into).is_(None), same)
         .order_by(col(Item.number))
     )
+    if other_than is not None:
+        query = query.where(Item.id != other_than)
     return session.exec(query).first()
 
 
@@ -246,8 +250,8 @@ def _merge(session: Session, item: Item, *, now: datetime) -> None:
 
 def _other_holder(session: Session, item: Item, group: Sequence[Certificate]) -> Item | None:
     for certificate in group:
-        holder = _holder(session, item.ticket, [certificate])
-        if holder is not None and holder.id != item.id:
+        holder = _holder(session, item.ticket, certificate, other_than=item.id)
+        if holder is not None:
             return holder
     return None
 
