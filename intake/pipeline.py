@@ -6,6 +6,7 @@ is a row.
 """
 
 import logging
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 READ_SECONDS = 20.0  # of a worker, for one message
 MESSAGES_AT_ONCE = 50
+CERTIFICATES_AT_ONCE = 10
+TOLD_EVERY = 20  # look-ups in one pass: steps that fall due meanwhile are told, cards shown anew
+SHORT_PAUSES = 3  # that one pass waits for when crt.sh asks for them
+SHORT_PAUSE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
 # ---- 4: items → certificates → findings --------------------------------------------------------
 
 
-def resolve_waiting(parts: Parts, *, limit: int = 1) -> int:
+def resolve_waiting(parts: Parts) -> int:
     """Look up items that were only named; return how many were taken.
 
     While crt.sh refuses, nothing is taken: what waits keeps its turn.
@@ -141,18 +146,17 @@ def resolve_waiting(parts: Parts, *, limit: int = 1) -> int:
         ("resolve_item",),
         partial(resolve_item, parts.database, parts.crtsh, parts.desk, parts.clock),
         clock=parts.clock,
-        limit=limit,
     )
 
 
-def lint_waiting(parts: Parts, *, limit: int = 10) -> int:
+def lint_waiting(parts: Parts) -> int:
     """Lint certificates that were not linted yet; return how many were taken."""
     return run_due(
         parts.database,
         ("lint_certificate",),
         partial(lint_certificate, parts),
         clock=parts.clock,
-        limit=limit,
+        limit=CERTIFICATES_AT_ONCE,
     )
 
 
@@ -209,8 +213,16 @@ def settle(parts: Parts) -> None:
     while process_waiting(parts):
         pass
     _tell(parts)
-    while resolve_waiting(parts, limit=20) + lint_waiting(parts):
-        _tell(parts)
+    done = 0
+    for _ in range(SHORT_PAUSES):
+        while resolve_waiting(parts) + lint_waiting(parts):
+            done += 1
+            if done % TOLD_EVERY == 0:
+                _tell(parts)
+        pause = parts.crtsh.pause_left()
+        if not 0 < pause <= SHORT_PAUSE_SECONDS:
+            break
+        time.sleep(pause)
     _tell(parts)
 
 

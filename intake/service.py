@@ -67,7 +67,11 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
         clock=clock,
         reader=Worker(memory_bytes=READER_MEMORY),
         linter=make_worker(for_long=True),
-        crtsh=CrtshClient(config.crtsh.base_url, config.crtsh.timeout.total_seconds()),
+        crtsh=CrtshClient(
+            config.crtsh.base_url,
+            config.crtsh.timeout.total_seconds(),
+            our_issuers=[ca.name for ca in issuing_cas.cas],
+        ),
         media=Media(
             slack=SlackMedium(config.slack),
             smtp=None if config.smtp is None else SmtpMedium(config.smtp),
@@ -214,7 +218,7 @@ class Service:
         for loop in (self.deliver, self.process, self.resolve, self.lint, *self.polls):
             loop.wake.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(5)
 
     def tick_now(self) -> None:
         """Look at once at what is due, for example after the demo's clock was moved on."""

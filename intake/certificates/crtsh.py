@@ -25,6 +25,8 @@ from intake.errors import ConfigError, ConfigProblem
 SECONDS_BETWEEN_REQUESTS = 1.0  # announced: 60 a minute for each address
 PAUSE_AFTER_REFUSAL = 10.0  # seconds, where crt.sh names none
 LONGEST_PAUSE = 3600.0
+FAILURES_IN_A_ROW = 3  # then it rests for everybody, instead of each identifier finding that out
+FIRST_REST, LONGEST_REST = 60.0, 600.0
 MOST_PEM_BYTES = 1 << 20
 MOST_PAGE_BYTES = 5 << 20
 MOST_FETCHED = 10  # certificates of one serial number: a precertificate, a final one, seldom more
@@ -102,6 +104,7 @@ class CrtshClient:
         self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.Lock()
         self._next_at = self._paused_until = float("-inf")
+        self._failures = 0
         self._http = httpx.Client(
             timeout=self._seconds,
             follow_redirects=False,
@@ -121,7 +124,7 @@ class CrtshClient:
         self._http.close()
 
     def pause_left(self) -> float:
-        """Return the seconds for which nothing is asked because crt.sh refused."""
+        """Return the seconds for which nothing is asked because crt.sh refused or failed."""
         return max(0.0, self._paused_until - self._monotonic())
 
     def fetch(self, kind: str, value: str) -> Answer:
@@ -132,13 +135,29 @@ class CrtshClient:
             value: digits for an id, else hex.
         """
         value = value.lower()
+        if left := self.pause_left():
+            return Unavailable("crt.sh asked us to wait", retry_after=left)
         if not _is_valid(kind, value):
             return NotFound(f"{value[:80]!r} is no {kind} that crt.sh could know")
         if kind == "serial_number":
-            return self._fetch_serial_number(value)
-        if kind == "sha1":
-            return self._fetch_sha1(value)
-        return self._download(value, kind=kind, value=value)
+            answer = self._fetch_serial_number(value)
+        elif kind == "sha1":
+            answer = self._fetch_sha1(value)
+        else:
+            answer = self._download(value, kind=kind, value=value)
+        self._rest_after_failures(answer)
+        return answer
+
+    def _rest_after_failures(self, answer: Answer) -> None:
+        """Pause for all identifiers when crt.sh fails again and again."""
+        if not isinstance(answer, Unavailable):
+            self._failures = 0
+            return
+        self._failures += 1
+        too_many = self._failures - FAILURES_IN_A_ROW
+        if too_many >= 0:
+            seconds = min(FIRST_REST * 2 ** min(too_many, 10), LONGEST_REST)
+            self._paused_until = max(self._paused_until, self._monotonic() + seconds)
 
     def _download(self, name: str, *, kind: str, value: str) -> Answer:
         page = self._get({"d": name}, most_bytes=MOST_PEM_BYTES)

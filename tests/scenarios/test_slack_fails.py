@@ -29,7 +29,7 @@ def test_each_step_goes_by_mail_when_slack_refuses(world: World, error: str) -> 
     steps = [one for one in world.ticket()["notices"] if one["step"] != "card"]
     assert steps
     assert all(one["medium"] == "smtp" and one["sent_at"] for one in steps)
-    assert b"intake ticket acknowledge 1" in world.mail.messages[-1].content
+    assert b"intake ticket acknowledge 1" in world.mail.messages[-1].raw
 
 
 def test_slack_comes_back_and_gets_the_card_once(world: World) -> None:
