@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intake.cli.context import add_command, open_context
+from intake.cli.context import add_command, open_config, open_context
 from intake.cli.output import print_json, print_line
 from intake.errors import OutsideUnavailableError, UsageError, VerificationError
 
@@ -130,16 +130,10 @@ def csv_cell(value: object) -> str:
 
 def backup(options: argparse.Namespace) -> int:
     """Copy the database while the service runs; an existing file is never overwritten."""
-    from intake.database import sqlite_path
-
-    context = open_context(options)
-    source = sqlite_path(context.config.database.url)
-    if source is None:
-        message = (
-            "This database is PostgreSQL's: back it up with "
-            "`pg_dump --format=custom --file=FILE DATABASE` (see docs of pg_dump)."
-        )
-        raise UsageError(message)
+    source = refuse_postgresql(open_config(options).database.url)
+    open_context(
+        options
+    ).database.close()  # so that a missing one is named, and an old one upgraded
     target: Path = options.file
     if target.exists():
         message = f"{target} is there already, and a backup overwrites nothing; name another file."
@@ -154,6 +148,24 @@ def backup(options: argparse.Namespace) -> int:
     print_line(f"Next: intake check --backup {target}")
     print_line("The archive key is not in it: keep a copy of the key elsewhere.")
     return 0
+
+
+def refuse_postgresql(url: str) -> Path:
+    """Return the file of the embedded database.
+
+    Raises:
+        UsageError: for PostgreSQL, which is backed up by its own tool.
+    """
+    from intake.database import sqlite_path
+
+    file = sqlite_path(url)
+    if file is None:
+        message = (
+            "This database is PostgreSQL's, and its own tool backs it up: "
+            "pg_dump --format=custom --file=FILE DATABASE"
+        )
+        raise UsageError(message)
+    return file
 
 
 def _copy_whole(source: Path, target: Path) -> None:

@@ -55,9 +55,11 @@ def mark_as_testing(database: "Database") -> None:
     """Remember for good that times in this database may be invented."""
     from intake.tables import Fact
 
+    with database.read() as session:
+        if session.get(Fact, "testing") is not None:
+            return
     with database.write() as session:
-        if session.get(Fact, "testing") is None:
-            session.add(Fact(name="testing", value="true"))
+        session.merge(Fact(name="testing", value="true"))
 
 
 def acting_user() -> str:

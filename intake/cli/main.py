@@ -24,7 +24,7 @@ from intake.cli import (
     ticket,
     trace,
 )
-from intake.errors import ConfigError, IntakeError
+from intake.errors import ConfigError, IntakeError, OutsideUnavailableError
 
 GROUPS = (
     demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket,
@@ -49,6 +49,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        trouble = environment_trouble(error)
+        if trouble is None:
+            raise
+        sys.stderr.write(f"{trouble}\n")
+        return OutsideUnavailableError.exit_status
+
+
+def environment_trouble(error: Exception) -> str | None:
+    """Say what of the machine or the database failed, or None if it was our own fault."""
+    from intake.database import is_environment_error
+
+    if not is_environment_error(error):
+        return None
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return f"The database or this machine can't be used now: {reason}. Nothing was left half done; try again."
 
 
 def build_parser() -> argparse.ArgumentParser:
