@@ -17,7 +17,7 @@ from intake.notices.cards import (
 from intake.notices.duties import by_when, duties, needs_acknowledgement, time_left
 from intake.notices.steps import covered, duty_of, step_words
 from intake.notices.view import TicketView
-from intake.notices.words import clean, utc
+from intake.notices.words import clean, utc_day
 from intake.tables import Notice
 
 
@@ -43,14 +43,14 @@ def render_letter(
     is_step = notice.kind == "step"
     owed = duties(view)
     first = duty_of(notice, view) if is_step else (owed[0] if owed else None)
-    head = by_when(first, now, utc) if first else "nothing is due"
+    head = by_when(first, now, utc_day) if first else "nothing is due"
     left = time_left(first, now) if first else ""
     token = f"[CPR-{view.number}-{view.ticket.token}]"
     opening = f"{head} ({left})." if left else f"{head}."
     parts = [
         opening,
         *([_step_part(view, notice, now)] if is_step else []),
-        *(f"Then: {by_when(duty, now, utc)}." for duty in owed if duty != first),
+        *(f"Then: {by_when(duty, now, utc_day)}." for duty in owed if duty != first),
         _commands(view),
         _about(view, now),
     ]
@@ -98,7 +98,7 @@ def _about(view: TicketView, now: datetime) -> str:
         f"Certificates: {certificates_line(view)}",
     ]
     indent = " " * 14
-    lines += [f"{indent}{line}" for line in progress_lines(view, now, utc)]
+    lines += [f"{indent}{line}" for line in progress_lines(view, now, utc_day)]
     for one in worst_findings(view):
         late = "" if one.in_force else ", rule not in force at issuance"
         where = f"{one.certificates:,} of {view.counts.total:,}{late}"
@@ -113,6 +113,6 @@ def _about(view: TicketView, now: datetime) -> str:
     lines += [f"WARNING:      {line}" for line in warnings(view)]
     lines.append(f"State:        {ticket.state}, priority {ticket.priority}")
     lines.append(f"Assignee:     {ticket.assignee or 'nobody'}")
-    lines.append(f"Received:     {utc(ticket.received_at, now)}")
+    lines.append(f"Received:     {utc_day(ticket.received_at, now)}")
     lines += [f"Message-ID:   {clean(one, 200)}" for one in view.message_ids[:5]]
     return "\n".join(lines)

@@ -73,11 +73,16 @@ def mention(recipient: str) -> str:
 
 def utc(instant: datetime, now: datetime) -> str:
     """Write an instant in UTC: with the day unless it is today, with the year unless it is this."""
-    clock = f"{instant:%H:%M} UTC"
     if instant.date() == now.date():
-        return clock
-    day = f"{DAYS[instant.weekday()]} {instant.day} {MONTHS[instant.month - 1]}"
-    return f"{day} {clock}" if instant.year == now.year else f"{day} {instant.year} {clock}"
+        return f"{instant:%H:%M} UTC"
+    return utc_day(instant, now)
+
+
+def utc_day(instant: datetime, now: datetime) -> str:
+    """Write an instant in UTC with its day, for what may be read on another one."""
+    year = "" if instant.year == now.year else f" {instant.year}"
+    day = f"{DAYS[instant.weekday()]} {instant.day} {MONTHS[instant.month - 1]}{year}"
+    return f"{day} {instant:%H:%M} UTC"
 
 
 def both_times(instant: datetime, now: datetime) -> str:

@@ -1,108 +1,22 @@
 from datetime import timedelta
 
 from sqlalchemy import event
-from sqlmodel import Session
 
 from intake.database import Database
 from intake.notices.view import ticket_view, ticket_views, view_as_json
 from intake.tables import (
     Certificate,
-    Item,
     ItemCertificate,
-    ItemName,
     Job,
     LintFinding,
     LintRun,
-    Message,
     MessageIdEntry,
     Notice,
-    Obligation,
-    Sighting,
-    Ticket,
 )
 from tests.builders import NOW
+from tests.notice_builders import add_items, add_message, add_ticket
 
 DIGEST = "ab" * 32
-
-
-def add_ticket(session: Session, **values) -> Ticket:
-    defaults = {
-        "token": values.get("subject", "deadbeef"),
-        "received_at": NOW,
-        "opened_at": NOW,
-        "subject": "Misissued certificate",
-    }
-    ticket = Ticket(**(defaults | values))
-    session.add(ticket)
-    session.flush()
-    return ticket
-
-
-def add_message(session: Session, ticket: Ticket, *, in_junk: bool = False, **values) -> Message:
-    defaults = {
-        "sha256": f"{values.get('sender', 'rita@reporter.example')}{len(session.new)}".ljust(
-            64, "0"
-        ),
-        "size": 1,
-        "body_sha256": "0" * 64,
-        "received_at": NOW,
-        "received_from": "received",
-        "first_seen_at": NOW,
-        "decision": "ticket",
-        "ticket": ticket.id,
-        "sender": "rita@reporter.example",
-        "kind": "report",
-    }
-    message = Message(**(defaults | values))
-    session.add(message)
-    session.flush()
-    session.add(
-        Sighting(
-            message=message.id,
-            mailbox="cps",
-            folder="Junk" if in_junk else "INBOX",
-            uidvalidity=1,
-            uid=message.id,
-            first_seen_at=NOW,
-            in_junk=in_junk,
-        )
-    )
-    session.flush()
-    return message
-
-
-def add_items(
-    session: Session, ticket: Ticket, message: Message, count: int, **values
-) -> list[Item]:
-    items = [
-        Item(ticket=ticket.id, number=number, received_at=NOW, **values)
-        for number in range(1, count + 1)
-    ]
-    session.add_all(items)
-    session.flush()
-    session.add_all(
-        ItemName(
-            item=item.id,
-            message=message.id,
-            kind="crtsh_id",
-            value=str(1000 + item.number),
-            named_as=f"https://crt.sh/?id={1000 + item.number}",
-        )
-        for item in items
-    )
-    session.add_all(
-        Obligation(
-            ticket=ticket.id,
-            kind="revocation",
-            item=item.id,
-            received_at=NOW,
-            due_at=NOW + timedelta(hours=24),
-            basis="BR 4.9.1.1 (2.2.6)",
-        )
-        for item in items
-    )
-    session.flush()
-    return items
 
 
 def test_the_document_has_exactly_the_keys_of_the_contract(database: Database):
