@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid, parseaddr
@@ -19,6 +20,7 @@ from intake.errors import ConfigError, OutsideUnavailableError
 from intake.notices.words import clean
 
 TIMEOUT_SECONDS = 15.0
+UNFOLDED = policy.default.clone(max_line_length=900)  # folding tears [CPR-…] from "Subject:"
 PROBE_HEADER = "X-CPR-Intake-Probe"
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ def compose(
     medium: SmtpMedium, recipients: Sequence[str], *, subject: str, body: str, now: datetime
 ) -> EmailMessage:
     """Make a plain-text mail with our own Message-ID that no automatic reply answers."""
-    mail = EmailMessage()
+    mail = EmailMessage(policy=UNFOLDED)
     name, address = parseaddr(medium.section.sender)
     local, _, domain = address.rpartition("@")
     mail["From"] = Address(name or "CPR intake", username=local, domain=domain)
