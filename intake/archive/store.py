@@ -6,7 +6,7 @@ before it is needed.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,10 +19,10 @@ from intake.archive.received import OurHosts, Receipt, receipt_of
 from intake.archive.seal import ArchiveKey
 from intake.errors import UsageError, VerificationError
 from intake.events import SERVICE, record_event
-from intake.jobs import enqueue_many
+from intake.jobs import enqueue, enqueue_many
 from intake.mailbox.accounts import account_batch
 from intake.mailbox.folder import FetchedMessage, FolderBatch
-from intake.tables import Message, MessageIdEntry, SealedMessage, Sighting
+from intake.tables import Message, MessageIdEntry, SealedMessage, Sighting, WatchedMailbox
 
 LONGEST_ID = 1000  # signs of a Message-ID that are indexed; the raw bytes hold all of it
 SHORTEST_DIGEST = 6  # hex digits of a SHA-256 that may name a message
@@ -69,6 +69,7 @@ def archive_batch(
         [(place, ids[one.sha256]) for place, one in zip(places, arrivals, strict=True)],
         now,
     )
+    _decide_again(session, batch.mailbox, set(ids.values()).difference(new), now)
     if arrivals:
         record_event(
             session,
@@ -297,6 +298,24 @@ def _improve_receipt(session: Session, row: int, receipt: Receipt, now: datetime
     )
     message.received_at, message.received_from = receipt.at, receipt.source
     session.add(message)
+    if message.ticket is not None:  # its clocks move along
+        enqueue(session, "process_message", row, now=now)
+
+
+def _decide_again(session: Session, mailbox: str, known: Collection[int], now: datetime) -> None:
+    """Queue what was only archived, by an import for example, and now arrived while we watch."""
+    if not known:
+        return
+    watched = select(WatchedMailbox.watch_from).where(WatchedMailbox.name == mailbox)
+    rows = session.exec(
+        select(Message.id).where(
+            col(Message.id).in_(known),
+            Message.decision == "before_watch",
+            col(Message.received_at) >= watched.scalar_subquery(),
+        )
+    )
+    for row in rows.all():
+        enqueue(session, "process_message", row or 0, now=now)
 
 
 def _rank(source: str) -> int:

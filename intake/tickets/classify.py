@@ -11,12 +11,12 @@ from sqlmodel import Session, col, select
 
 from intake.clock import render_instant
 from intake.errors import IntakeError
-from intake.tables import Item, Obligation, Ticket
+from intake.tables import Item, Obligation
 from intake.tickets.acting import Outcome, act, open_ticket
 from intake.tickets.obligations import revocation
 from intake.tickets.owed import take_up, waive
 from intake.tickets.resolution import MERGED
-from intake.tickets.rules import NO_REVOCATION, classifications, find_reason
+from intake.tickets.rules import NO_REVOCATION, RULE_SETS, classifications, find_reason
 
 CLASSIFIED = "classified: "  # begins the reason of what a classification waived
 EVERY_ITEM = "all"
@@ -37,8 +37,9 @@ def classify(
     """
     row = open_ticket(session, ticket)
     name = reason.strip().lower()
-    _check(row, name)
     items = _items(session, ticket, item)
+    for one in items:
+        _check(one, name)
     changed = [one for one in items if _apply(session, one, name, now)]
     if not changed:
         return Outcome(f"This is what ticket {ticket} says already.", changed=False)
@@ -47,11 +48,15 @@ def classify(
     return Outcome(_words(session, ticket, numbers, name))
 
 
-def _check(ticket: Ticket, name: str) -> None:
-    if name in NO_REVOCATION or find_reason(ticket.received_at, name) is not None:
+def _check(item: Item, name: str) -> None:
+    if name in NO_REVOCATION or find_reason(item.received_at, name) is not None:
         return
-    known = ", ".join(classifications(ticket.received_at))
-    message = f"{name!r} is no reason of the rules in force. Known are: {known}."
+    known = [one for one in classifications(item.received_at) if "." not in one]
+    kinds = sorted({one.kind for one in RULE_SETS} - {"tls"})
+    message = (
+        f"{name!r} is no reason of the rules in force. Known are: {', '.join(known)}. "
+        f"For other certificates write the kind before it ({', '.join(kinds)}): smime.misuse."
+    )
     raise IntakeError(message)
 
 
@@ -90,8 +95,8 @@ def _apply(session: Session, item: Item, name: str, now: datetime) -> bool:
             waive([one], f"{CLASSIFIED}{name}, {NO_REVOCATION[name]}", now)
         else:
             take_up([one])
-            owed = revocation(one.received_at, name)
-            one.due_at, one.basis = owed.due_at, owed.basis
+            owed = revocation(item.received_at, name)
+            one.received_at, one.due_at, one.basis = owed.received_at, owed.due_at, owed.basis
         session.add(one)
     return True
 

@@ -81,6 +81,13 @@ def join_copy(
     _settle(session, ticket, desk=desk, now=now)
 
 
+def follow_receipt(session: Session, message: Message, *, desk: Desk, now: datetime) -> None:
+    """Move what a message of a ticket started, after a better source gave it an earlier T0."""
+    ticket = load_ticket(session, message.ticket or 0)
+    if _move_clocks(session, ticket, message.id, message, now=now):
+        _settle(session, ticket, desk=desk, now=now)
+
+
 def note_delivery_status(
     session: Session, message: Message, context: Context, *, desk: Desk, now: datetime
 ) -> None:
@@ -127,10 +134,10 @@ def _open_again(session: Session, ticket: Ticket, message: Message, *, now: date
 
 
 def _move_clocks(
-    session: Session, ticket: Ticket, original: int | None, copy: Message, *, now: datetime
-) -> None:
-    """Move T0 of what the original started to the copy's, if that is earlier."""
-    t0 = copy.received_at
+    session: Session, ticket: Ticket, original: int | None, earlier: Message, *, now: datetime
+) -> bool:
+    """Move T0 of what the original started to that of another message, if that is earlier."""
+    t0 = earlier.received_at
     query = select(Obligation).where(
         Obligation.ticket == ticket.id,
         Obligation.message == original,
@@ -138,9 +145,9 @@ def _move_clocks(
     )
     later = session.exec(query).all()
     if ticket.received_at <= t0 and not later:
-        return
+        return False
     record_event(
-        session, "received_at_moved", actor=SERVICE, now=now, ticket=ticket.id, message=copy.id,
+        session, "received_at_moved", actor=SERVICE, now=now, ticket=ticket.id, message=earlier.id,
         before=ticket.received_at.isoformat(), after=t0.isoformat(),
     )  # fmt: skip
     ticket.received_at = min(ticket.received_at, t0)
@@ -152,6 +159,7 @@ def _move_clocks(
         if item.id in items:
             item.received_at = min(item.received_at, t0)
             session.add(item)
+    return True
 
 
 def _settle(session: Session, ticket: Ticket, *, desk: Desk, now: datetime) -> None:

@@ -14,7 +14,12 @@ from intake.tickets.correlate import find_context, normalised
 from intake.tickets.describe import describe_message, storable
 from intake.tickets.desk import TOKEN_DIGITS, Desk
 from intake.tickets.items import add_items
-from intake.tickets.join import join_copy, join_follow_up, note_delivery_status
+from intake.tickets.join import (
+    follow_receipt,
+    join_copy,
+    join_follow_up,
+    note_delivery_status,
+)
 from intake.tickets.obligations import obligations_for
 from intake.tickets.owed import load_ticket, number_of, start
 from intake.tickets.tell import want_card, want_probe
@@ -46,9 +51,9 @@ def decide_message(
     now: datetime,
     open_tickets: bool = False,
 ) -> Decision:
-    """Decide what an archived message becomes and carry it out; a second time does nothing.
+    """Decide what an archived message becomes and carry it out; a second time changes nothing.
 
-    A message that was only archived (`before_watch`) is decided again when it turns up in a
+    What is left to do then is to move its clocks if a better source moved its T0. A message that was only archived (`before_watch`) is decided again when it turns up in a
     mailbox that is watched.
 
     Args:
@@ -60,6 +65,8 @@ def decide_message(
         open_tickets: for an imported message that shall be treated like one that arrived.
     """
     if message.decision not in {None, BEFORE_WATCH}:
+        if message.ticket is not None:
+            follow_receipt(session, message, desk=desk, now=now)
         return Decision(message.decision or "", message.ticket)
     context = find_context(session, message, evidence, desk=desk, open_tickets=open_tickets)
     decision = triage(evidence, context)

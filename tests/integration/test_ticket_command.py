@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from intake.events import broken_links
+from intake.tables import WatchedMailbox
 from tests.builders import make_message
 from tests.desk import Installation, make_installation
 
@@ -225,3 +226,31 @@ def test_the_preview_changes_nothing_and_says_so_for_a_closed_ticket(call: Any) 
     call("ticket", "close", "1", "--reason", "done")
 
     assert "Nobody would be told anything" in call("escalation", "preview", "1")[1]
+
+
+def test_what_was_imported_and_then_arrives_opens_a_ticket_after_all(
+    call: Any, desk: Installation, tmp_path: Path
+) -> None:
+    raw = make_message(message_id="<early@x.example>", body="imported first")
+    (tmp_path / "early.eml").write_bytes(raw)
+    assert call("import", str(tmp_path / "early.eml"))[0] == 0
+    with desk.database.write() as session:
+        session.merge(WatchedMailbox(name="cps", watch_from=T0 - timedelta(days=1)))
+    before = json.loads(call("ticket", "list", "--json")[1])
+    arrived = desk.receive(raw, at=NOW, uid=9)
+
+    assert [one["number"] for one in before] == [1]
+    assert (arrived.decision, arrived.ticket) == ("ticket", 2)
+
+
+def test_what_was_imported_from_before_the_watch_stays_without_a_ticket(
+    call: Any, desk: Installation, tmp_path: Path
+) -> None:
+    raw = make_message(message_id="<old@x.example>", body="imported first")
+    (tmp_path / "old.eml").write_bytes(raw)
+    call("import", str(tmp_path / "old.eml"))
+    with desk.database.write() as session:
+        session.merge(WatchedMailbox(name="cps", watch_from=T0 + timedelta(minutes=1)))
+    arrived = desk.receive(raw, at=NOW, uid=9)
+
+    assert (arrived.decision, arrived.ticket) == ("before_watch", None)

@@ -211,6 +211,23 @@ def test_a_copy_of_a_reply_moves_only_the_clocks_of_the_reply(room: Room) -> Non
     assert [one.received_at - T0 for one in room.owed("acknowledgement")] == [0 * HOUR, 4 * HOUR]
 
 
+def test_a_better_source_of_t0_moves_the_clocks_when_the_message_is_looked_at_again(
+    room: Room,
+) -> None:
+    row, ids = room.archive()
+    evidence = room.shown(row, ids, identifiers=crtsh(1))
+    room.decide(row, evidence, now=T0)
+    with room.write() as session:
+        message = session.get_one(Message, row)
+        message.received_at = T0 - 5 * HOUR
+        session.add(message)
+    room.decide(row, evidence, now=T0 + HOUR)
+
+    assert room.ticket().received_at == T0 - 5 * HOUR
+    assert room.owed("revocation")[0].due_at == T0 + 19 * HOUR
+    assert room.ticket().next_action_at == T0 - 4 * HOUR
+
+
 def test_a_message_id_used_again_hides_nothing(room: Room) -> None:
     room.receive(message_id="<a@x.example>", body="one")
     decision = room.receive(message_id="<a@x.example>", body="two")
