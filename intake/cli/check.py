@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from intake.cli.context import Context, add_command, open_config, open_context
 from intake.cli.output import harmless, print_json
-from intake.errors import ConfigError, ConfigProblem, IntakeError
+from intake.errors import ConfigError, ConfigProblem, IntakeError, VerificationError
 
 if TYPE_CHECKING:
     from intake.config import Config, Secret
@@ -70,8 +70,10 @@ class Report:
                 found = f"{problem.key} = {problem.value}: {problem.rule}"
                 self.add([Item(name, tried, "failed", found, problem.fix)])
         except IntakeError as error:
-            self.add([Item(name, tried, "failed", str(error))])
-            self.status = max(self.status, error.exit_status)
+            found, _, fix = str(error).partition(" Fix: ")
+            self.add([Item(name, tried, "failed", found.rstrip("."), fix.rstrip("."))])
+            if isinstance(error, VerificationError):
+                self.status = error.exit_status
         else:
             return True
         return False

@@ -1,5 +1,6 @@
 """The live part of `intake check`: each thing outside is tried once, and nothing is changed there."""
 
+import logging
 import smtplib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -142,7 +143,11 @@ def _socket_mode(section: "SlackSection") -> Iterator[Item]:
     from slack_sdk.errors import SlackApiError, SlackClientError
 
     tried = "asking for a WebSocket (apps.connections.open)"
-    client = WebClient(base_url=section.base_url, timeout=int(HTTP_SECONDS), retry_handlers=[])
+    silent = logging.getLogger("intake.cli.slack_sdk")
+    silent.setLevel(logging.CRITICAL)  # its errors reach us as exceptions
+    client = WebClient(
+        base_url=section.base_url, timeout=int(HTTP_SECONDS), retry_handlers=[], logger=silent
+    )
     try:
         client.apps_connections_open(app_token=section.app_token.read())
     except SlackApiError as error:

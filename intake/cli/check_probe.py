@@ -41,6 +41,7 @@ class Seen:
 
     arrived_at: datetime | None
     is_told: bool
+    in_junk: bool = False
 
 
 def check_way_in(report: Report, context: Context, *, seconds: int) -> None:
@@ -66,7 +67,9 @@ def _way_in(context: Context, smtp: "SmtpSection", seconds: int) -> Iterator[Ite
                 sent.append(send_probe(context, smtp, key, address))
             except OutsideUnavailableError as error:
                 yield Item("way in", tried, "failed", str(error), "mend the mail relay in [smtp]")
-    seen = _wait(context, sent, seconds)
+    poller = Poller(context)
+    seen = _wait(context, sent, seconds, poller=poller)
+    yield poller.item()
     for one in sent:
         yield _judge(one, seen[one], seconds)
 
@@ -94,10 +97,11 @@ def send_probe(context: Context, smtp: "SmtpSection", key: "ArchiveKey", address
     return Sent(address, message_id)
 
 
-def _wait(context: Context, sent: list[Sent], seconds: int) -> dict[Sent, Seen]:
+def _wait(
+    context: Context, sent: list[Sent], seconds: int, *, poller: "Poller"
+) -> dict[Sent, Seen]:
     """Wait until every message arrived and was told, or the time is over."""
     end = time.monotonic() + seconds
-    poller = Poller(context)
     while True:
         poller.poll()
         seen = {one: how_far(context, one) for one in sent}
@@ -116,6 +120,7 @@ class Poller:
         """Prepare; the first poll finds out whether a service runs."""
         self._context = context
         self._next_at = float("-inf")
+        self._is_alone = False
 
     def poll(self) -> None:
         """Do one pass, at most one every second."""
@@ -125,11 +130,20 @@ class Poller:
             return
         try:
             poll_once(self._context.config, self._context.database, self._context.clock)
+            self._is_alone = True
         except OutsideUnavailableError:
-            pass  # a service is at work, or the mailbox is away; both have items of their own
+            self._is_alone = False  # a service holds the lock and does the work
         except IntakeError as error:
             _show(f"polling: {error}")
         self._next_at = time.monotonic() + 1
+
+    def item(self) -> Item:
+        """Say who polled."""
+        tried = "looking who reads the mailboxes"
+        if self._is_alone:
+            found = "no service runs; this command polled by itself"
+            return Item("service", tried, "warning", found, "start it: systemctl start intake")
+        return Item("service", tried, "ok", "the service is at work")
 
 
 def how_far(context: Context, sent: Sent) -> Seen:
@@ -137,15 +151,18 @@ def how_far(context: Context, sent: Sent) -> Seen:
     from sqlmodel import select
 
     from intake.archive.message_id import normalise
-    from intake.tables import Notice, Probe
+    from intake.tables import Notice, Probe, Sighting
 
     name = normalise(sent.message_id)
     with context.database.read() as session:
         probe = session.exec(select(Probe).where(Probe.message_id == name)).first()
         notice = session.exec(select(Notice).where(Notice.key == f"{PROBE}:{name}")).first()
+        message = None if probe is None else probe.message
+        places = session.exec(select(Sighting.in_junk).where(Sighting.message == message)).all()
     return Seen(
         arrived_at=None if probe is None else probe.arrived_at,
         is_told=notice is not None and notice.state == "sent",
+        in_junk=bool(places) and all(places),
     )
 
 
@@ -161,6 +178,10 @@ def _judge(sent: Sent, seen: Seen, seconds: int) -> Item:
     if not seen.is_told:
         found = "it arrived, but its notice did not reach Slack"
         return Item("way in", tried, "failed", found, "mend Slack (see above), then check again")
+    if seen.in_junk:
+        found = "it arrived and is told, but in JUNK: reports may go there too"
+        fix = "exempt the published address from the spam filter"
+        return Item("way in", tried, "warning", found, fix)
     return Item("way in", tried, "ok", "it arrived, and its notice is in Slack")
 
 

@@ -256,7 +256,7 @@ def _print_head(message: "Message", ids: dict[str, list[str]]) -> None:
         ("sent", f"{render_instant(message.sent_at) or 'unknown'}  (the sender's claim)"),
         ("received", f"{render_instant(message.received_at)}  (T0, from {message.received_from})"),
         ("first seen", render_instant(message.first_seen_at) or ""),
-        ("became", " ".join(part for part in (message.decision or "waiting", ticket) if part)),
+        ("became", ", ".join(part for part in (message.decision or "waiting", ticket) if part)),
         ("problems", "; ".join(message.reading_problems)),
     ]
     for name, value in rows:

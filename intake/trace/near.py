@@ -43,14 +43,18 @@ def find_near_misses(
     likeliest = sorted(hints, key=lambda one: (min(hint.rank for hint in hints[one]), -one))[:MOST]
     rows = session.exec(select(Message).where(col(Message.id).in_(likeliest))).all()
     by_id = {message.id: message for message in rows}
-    return tuple(_near_miss(by_id[one], hints[one]) for one in likeliest if one in by_id)
+    return tuple(
+        _near_miss(by_id[one], hints[one], question.around) for one in likeliest if one in by_id
+    )
 
 
-def _near_miss(message: Message, hints: Sequence[Hint]) -> NearMiss:
-    strongest = sorted(hints, key=lambda hint: hint.rank)
+def _near_miss(message: Message, hints: Sequence[Hint], around: datetime | None) -> NearMiss:
+    reasons = list(dict.fromkeys(hint.why for hint in sorted(hints, key=lambda one: one.rank)))
+    if around is not None:
+        reasons.append(_when(message, around))
     return NearMiss(
         sha256=message.sha256,
-        why="; ".join(dict.fromkeys(hint.why for hint in strongest)),
+        why="; ".join(reason for reason in reasons if reason),
         received_at=message.received_at,
         sender=message.sender,
         subject=message.subject,
@@ -131,7 +135,7 @@ def _likeness(wanted: str, other: str) -> str | None:
 
 def _same_sender(session: Session, question: Question) -> Iterator[Hint]:
     for message in _of_sender(session, question)[:MOST]:
-        yield Hint(2, message.id or 0, f"from {question.sender}{_when(question, message)}")
+        yield Hint(2, message.id or 0, f"from {question.sender}")
 
 
 def _of_sender(session: Session, question: Question) -> list[Message]:
@@ -162,9 +166,13 @@ def _same_domain(session: Session, question: Question) -> Iterator[Hint]:
             candidates = _around(session, question, NEARBY)
         else:
             candidates = search_text(session, domain, limit=MESSAGES_LOOKED_AT)
-        same = [one for one in candidates if _is_of_domain(one.sender, domain)]
+        same = [
+            one
+            for one in candidates
+            if _is_of_domain(one.sender, domain) and one.sender != question.sender
+        ]
         for message in same[:MOST]:
-            yield Hint(3, message.id or 0, f"from an address at {domain}{_when(question, message)}")
+            yield Hint(3, message.id or 0, f"from an address at {domain}")
 
 
 def _is_of_domain(sender: str | None, domain: str) -> bool:
@@ -178,9 +186,7 @@ def _is_of_domain(sender: str | None, domain: str) -> bool:
 
 def _same_time(session: Session, question: Question) -> Iterator[Hint]:
     for message in _around(session, question, NEAR_TIME)[:MOST]:
-        yield Hint(
-            4, message.id or 0, f"received{_when(question, message).removeprefix(', received')}"
-        )
+        yield Hint(4, message.id or 0, "")  # its time is told of every near miss
 
 
 def _around(session: Session, question: Question, reach: timedelta) -> list[Message]:
@@ -199,13 +205,13 @@ def _nearest_first(messages: Iterable[Message], around: datetime) -> list[Messag
     return sorted(messages, key=lambda message: abs(message.received_at - around))
 
 
-def _when(question: Question, message: Message) -> str:
-    """Say how far a message is from the time asked about: `, received 5 minutes after it`."""
-    if question.around is None:
-        return ""
-    apart = message.received_at - question.around
-    side = "after" if apart >= timedelta(0) else "before"
-    return f", received {render_delay(abs(apart))} {side} the time asked about"
+def _when(message: Message, around: datetime) -> str:
+    """Say how far a message is from the time asked about."""
+    apart = message.received_at - around
+    if abs(apart) < timedelta(minutes=1):
+        return "received within a minute of the time asked about"
+    side = "after" if apart > timedelta(0) else "before"
+    return f"received {render_delay(abs(apart))} {side} the time asked about"
 
 
 def edit_distance(one: str, other: str, limit: int) -> int:

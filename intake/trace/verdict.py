@@ -131,7 +131,9 @@ def _weakness(findings: Findings) -> str:
         reasons.append(f"{count(uids, 'message')} may have come without our having them")
     if not any(source.kind == "mail_log" for source in findings.coverage):
         reasons.append("the logs of the mail servers are not among our sources")
-    return " and ".join(reasons) or "not everything was read"
+    if len(reasons) < 2:  # noqa: PLR2004
+        return "".join(reasons) or "not everything was read"
+    return f"{', '.join(reasons[:-1])} and {reasons[-1]}"
 
 
 def _not_shown_of_absent(findings: Findings) -> Iterable[str]:

@@ -105,7 +105,7 @@ def test_a_negative_says_in_one_sentence_why_it_is_no_proof() -> None:
     verdict = judge(Findings(QUESTION, coverage=(gapped,)))
 
     assert verdict.sentence == (
-        "We have not seen a message with this Message-ID, but reading has 1 gap and 3 messages may "
+        "We have not seen a message with this Message-ID, but reading has 1 gap, 3 messages may "
         "have come without our having them and the logs of the mail servers are not among our "
         "sources."
     )
