@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass
 
 from intake.evidence.der import begins_like_a_key, recognise
+from intake.evidence.shapes import BASE64, base64_shape, runs_of
 
 LONGEST_BLOCK = 512 * 1024  # characters between BEGIN and END
 LONGEST_TOKEN_OF_PROSE = 20  # what is longer and looks like base64 is taken for base64
+SHORTEST_BARE = 24  # characters on the first line of a block without armour
 WORK_PER_CHARACTER = 4  # bounds the looking for blocks without armour
 
 _BEGIN = re.compile(
@@ -24,13 +26,13 @@ _END = re.compile(
 )
 _KNOWN_LABEL = re.compile(r"\b(?:CERTIFICATE|CRL|KEY|REQUEST|PKCS7|PKCS12|CMS|PGP|PARAMETERS)\b")
 _BARE = re.compile(
-    r"(?<![A-Za-z0-9+/=])(?=M[A-P][A-Za-z0-9+/]{40}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
+    r"(?<![A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/]{22}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/]++")
 _GAP = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+")
 _TOKEN = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+([^\s>|\\\u00a0\u200b]++)")
 _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
-_NOT_BASE64 = re.compile(r"\\[rn]|[^A-Za-z0-9+/]+")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/\\]+|\\[rn]?")
 _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
 
@@ -120,24 +122,21 @@ def decode_base64(text: str) -> bytes:
 
 def _bare(text: str, armoured: list[Block]) -> list[Block]:
     """Find blocks without armour by the length that their first bytes announce."""
-    found = []
+    found: list[Block] = []
     budget = WORK_PER_CHARACTER * len(text) + LONGEST_BLOCK
-    spans = iter(armoured)
-    span = next(spans, None)
-    at = 0
-    while (start := _BARE.search(text, at)) and budget > 0:
-        while span and span.end <= start.start():
-            span = next(spans, None)
-        if span and span.start <= start.start():
-            at = span.end
+    done = 0
+    within = iter([*armoured, Block(len(text), len(text), "", b"")])
+    block = next(within)
+    for start, _ in runs_of(base64_shape(text), BASE64, SHORTEST_BARE):
+        while block.end <= start and block.start < len(text):
+            block = next(within)
+        if start < done or block.start <= start or budget <= 0 or not _BARE.match(text, start):
             continue
-        block, work = _bare_block(text, start.start())
+        bare, work = _bare_block(text, start)
         budget -= work
-        token = _BASE64.match(text, start.start())
-        at = token.end() if token else start.end() + 1
-        if block:
-            found.append(block)
-            at = max(at, block.end)
+        if bare:
+            found.append(bare)
+            done = bare.end
     return found
 
 

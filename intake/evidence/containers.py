@@ -9,8 +9,9 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from intake.evidence.values import MIB, Limits
 
@@ -90,7 +91,7 @@ def _zip_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
                 continue
             try:
                 with archive.open(info) as file:
-                    content = _read_all(file.read, info.compress_size, allowance)
+                    content = _read_all(_chunks(file), info.compress_size, allowance)
             except BROKEN as error:
                 yield Member(
                     info.filename, unreadable=f"can't be unpacked ({type(error).__name__})"
@@ -108,38 +109,59 @@ def _tar_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
                 return
             file = archive.extractfile(info)
             if file is not None:
-                yield Member(info.name, _read_all(file.read, info.size, allowance))
+                yield Member(info.name, _read_all(_chunks(file), info.size, allowance))
 
 
 def _unpacked(kind: str, data: bytes, name: str, allowance: Allowance) -> Iterator[Member]:
     if not _take_member(allowance):
         return
-    if kind == "gz":
-        inflate = zlib.decompressobj(wbits=31)
-        left = data
-
-        def read(size: int) -> bytes:
-            nonlocal left
-            piece = inflate.decompress(left, size)
-            left = inflate.unconsumed_tail
-            return piece
-    else:
-        packed = (
-            bz2.BZ2Decompressor() if kind == "bz2" else lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
-        )
-        fed = False
-
-        def read(size: int) -> bytes:
-            nonlocal fed
-            if packed.eof:
-                return b""
-            piece = packed.decompress(b"" if fed else data, size)
-            fed = True
-            return piece
-
-    content = _read_all(read, len(data), allowance)
     inner = next((name[: -len(end)] for end in _SUFFIXES if name.lower().endswith(end)), "content")
+    stream = _Stream(kind, data)
+    content = _read_all(stream.pieces(), len(data), allowance)
     yield Member(inner or "content", content)
+    if stream.cut_off:
+        yield Member("", unreadable=f"a damaged {kind} archive (cut off)")
+
+
+class _Stream:
+    """One or more packed streams, one after the other, as gzip and its like allow."""
+
+    def __init__(self, kind: str, data: bytes) -> None:
+        self.kind = kind
+        self.data = data
+        self.cut_off = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is packed piece by piece."""
+        magic = self.data[:2]
+        while self.data[:2] == magic:
+            yield from self._one()
+
+    def _one(self) -> Iterator[bytes]:
+        if self.kind == "gz":
+            inflate = zlib.decompressobj(wbits=31)
+            while not inflate.eof:
+                piece = inflate.decompress(self.data, CHUNK)
+                self.data = inflate.unconsumed_tail
+                if not piece and not inflate.eof:
+                    self.cut_off = True
+                    return
+                yield piece
+            self.data = inflate.unused_data
+            return
+        packed = (
+            bz2.BZ2Decompressor()
+            if self.kind == "bz2"
+            else lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+        )
+        while not packed.eof:
+            piece = packed.decompress(self.data, CHUNK)
+            self.data = b""
+            if not piece and not packed.eof:
+                self.cut_off = True
+                return
+            yield piece
+        self.data = packed.unused_data
 
 
 def _take_member(allowance: Allowance) -> bool:
@@ -150,11 +172,11 @@ def _take_member(allowance: Allowance) -> bool:
     return True
 
 
-def _read_all(read: Callable[[int], bytes], packed: int, allowance: Allowance) -> bytes:
+def _read_all(content: Iterable[bytes], packed: int, allowance: Allowance) -> bytes:
     """Read piece by piece until the end or a limit; what was read so far is kept."""
     pieces: list[bytes] = []
     size = 0
-    while piece := read(CHUNK):
+    for piece in content:
         pieces.append(piece)
         size += len(piece)
         allowance.bytes -= len(piece)
@@ -165,3 +187,7 @@ def _read_all(read: Callable[[int], bytes], packed: int, allowance: Allowance) -
             allowance.note("an archive unpacks to far more than its size (a bomb?) and was cut off")
             break
     return b"".join(pieces)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")

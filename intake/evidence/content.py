@@ -211,9 +211,12 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> None:
     elif is_xml or text.startswith("<?xml"):
         text = read_xml(text)
     named, shown = scan_text(text, piece.path, gathering)
-    if links:
-        named += [one for link in links for one in named_by_link(link)]
-    gathering.add_named(_placed(named, source) if source else named, piece.path)
+    if source:
+        targets = [one for link in links for one in named_by_link(link)]
+        named = sorted(
+            _placed(named, source) + _placed(targets, source), key=lambda one: one.offset
+        )
+    gathering.add_named(named, piece.path)
     if piece.raw:
         shown = _BASE64_LINE.sub("", shown)  # encoded parts may hold keys
     if piece.shown:

@@ -30,6 +30,7 @@ _GENERIC = (
 FILES, GENERIC = frozenset(_FILES.split()), frozenset(_GENERIC.split())
 
 _NAME = re.compile(r"(?<![\w.@/=-])(?:\*\.)?+[\w-]++(?:\.[\w-]++)++(?![\w@(=]|/[\w.-]|:[\w])")
+_DOT = re.compile(r"\.(?=\w)")
 LONGEST_NAME = 253
 LONGEST_LABEL = 63
 
@@ -37,11 +38,31 @@ LONGEST_LABEL = 63
 def find_domains(text: str) -> list[tuple[str, int]]:
     """Return domain names of a text, wildcards included, each with its position."""
     found = []
-    for match in _NAME.finditer(text):
-        name = _domain(match[0])
+    done = 0
+    for dot in _DOT.finditer(text):
+        if dot.start() < done:
+            continue
+        done = dot.end()
+        start = _start(text, dot.start())
+        match = _NAME.match(text, start)
+        name = _domain(match[0]) if match else None
+        if match:
+            done = match.end()
         if name:
-            found.append((name, match.start()))
+            found.append((name, start))
     return found
+
+
+def _start(text: str, dot: int) -> int:
+    """Return where the first label begins; the place is looked for backwards, as dots are few."""
+    start = dot
+    while (
+        start > 0
+        and dot - start < LONGEST_LABEL + 1
+        and (text[start - 1].isalnum() or text[start - 1] in "-_")
+    ):
+        start -= 1
+    return start - 2 if text[max(0, start - 2) : start] == "*." else start
 
 
 def _domain(written: str) -> str | None:

@@ -42,7 +42,11 @@ __all__ = [
     "UnreadablePart", "extract_evidence", "unread_evidence",
 ]  # fmt: skip
 
-_ANY_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
+_KNOWN_FIELD = re.compile(
+    rb"^(?:from|to|cc|subject|date|received|message-id|return-path|mime-version|content-[a-z-]+|delivered-to"
+    rb"|reply-to|sender|in-reply-to|references|x-[!-9;-~]+|auto-submitted|list-[a-z]+|dkim-signature)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FIELDS = (
     "From", "Sender", "Return-Path", "Reply-To", *RECIPIENTS, "Subject", "Date", "In-Reply-To",
     "References", "Content-Type", "Auto-Submitted", "Precedence", "X-Auto-Response-Suppress",
@@ -60,12 +64,13 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
         gathering.hit("the header is longer than is read")
         header = header[: limits.header_bytes]
     fields = {name: field_values(header, name) for name in _FIELDS}
-    subject = _without_keys(decode_value(_first(fields, "Subject")))
+    subject = decode_value(_first(fields, "Subject"))
     _read_subject(subject, "subject", gathering)
-    taken_apart = _read_body(raw, gathering)
+    is_mail = _KNOWN_FIELD.search(header) is not None
+    taken_apart = _read_body(raw, gathering, is_mail=is_mail)
     evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", tuple(scan_message_ids(raw)))
-    evidence = _with_fields(evidence, fields, subject, gathering)
-    if taken_apart and _ANY_FIELD.search(header):
+    evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
+    if taken_apart:
         evidence = replace(evidence, kind=kind_of(_signs(fields, evidence, gathering)))
     return _with_findings(evidence, gathering)
 
@@ -84,13 +89,16 @@ def unread_evidence(raw: bytes, why: str) -> Evidence:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-def _read_body(raw: bytes, gathering: Gathering) -> bool:
+def _read_body(raw: bytes, gathering: Gathering, *, is_mail: bool) -> bool:
     """Read all parts; tell whether the message could be taken apart."""
     if len(raw) > gathering.limits.raw_bytes:
         gathering.hit(
             f"the message is larger than {gathering.limits.raw_bytes} bytes; the rest is not read"
         )
         raw = raw[: gathering.limits.raw_bytes]
+    if not is_mail:
+        _read_pieces(Piece("1", data=raw, raw=True), gathering)
+        return False
     try:
         message = parse(raw)
     except (*MAIL_ERRORS, MessageError):
@@ -141,7 +149,7 @@ def _read_nested(piece: Piece, gathering: Gathering) -> None:
         return
     if piece.shown:
         gathering.add_text(_without_keys(nested_summary(piece.entity)))
-    _read_subject(_without_keys(nested_subject(piece.entity)), f"{piece.path}.subject", gathering)
+    _read_subject(nested_subject(piece.entity), f"{piece.path}.subject", gathering)
 
 
 def _read_subject(subject: str, path: str, gathering: Gathering) -> None:

@@ -14,7 +14,9 @@ from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
 from intake.evidence.links import SHA1_DIGITS, SHA256_DIGITS, Link, find_links
 from intake.evidence.serials import find_serials
+from intake.evidence.shapes import HEX, hex_shape, runs_of
 
+SHORTEST_HEX = 16
 LONGEST_HEX = 4096  # digits; a longer run is cut
 
 
@@ -29,6 +31,9 @@ class Named:
 
 
 _RUN = re.compile(r"(?<![0-9A-Za-z])(?:0[xX])?+[0-9A-Fa-f]{16,}+(?![0-9A-Za-z])")
+# What the text's shape (shapes.py) must hold for a pattern to be tried at all.
+_SHAPES_OF_PAIRS = (b"hhshhshhshh",)
+_SHAPES_OF_GROUPS = (b"hhhhshhhhshhhh", b"hhhhhhhhshhhhhhhh")
 _WRAP = r"[ \t]*\r?\n[ \t>|]*"
 _PAIRS = re.compile(
     rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{2}}(?:(?:[:-](?:{_WRAP})?|[ \t\u00a0]{{1,2}}|{_WRAP})"
@@ -43,6 +48,8 @@ _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", r
 _CRTSH_ID = re.compile(
     r"crt\.sh[ \t]*(?:certificate[ \t]*)?ids?[ \t]*[:=#]?[ \t]*(\d{1,19})(?!\w)", re.IGNORECASE
 )
+_HEX_LINE = re.compile(r"[0-9A-Fa-f][^\r\n]*")
+_GOES_ON = re.compile(r"[:-][ \t]*\r?\n")
 _LETTER = re.compile(r"[A-Fa-f]")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -56,7 +63,7 @@ _NOT_A_FINGERPRINT = re.compile(
 )
 _FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b", re.IGNORECASE)
 _MAIL_HEADER = re.compile(
-    r"[ \t>|]*(?:--[^\s-]|(?:dkim-|domainkey-|arc-|x-(?!509)|received|message-id|references|in-reply-to|return-path"
+    r"[ \t>|]*(?:--+[^\s-]|(?:dkim-|domainkey-|arc-|x-(?!509)|received|message-id|references|in-reply-to|return-path"
     r"|list-|content-|authentication-results|feedback-id|thread-)[\w-]*:)",
     re.IGNORECASE,
 )
@@ -138,16 +145,19 @@ def _find_hex(text: str) -> list[Named]:
 
 
 def _runs(text: str) -> list[_Run]:
+    shape = hex_shape(text)
     runs: list[_Run] = []
-    skip = 0
-    for match in _RUN.finditer(text):
-        if match.start() >= skip:
-            run = _joined(text, match)
-            runs.append(run)
-            skip = run.end
-    for pattern in (_PAIRS, _GROUPS):
-        for match in pattern.finditer(text):
-            runs += _split_lines(match)
+    done = 0
+    for start, _ in runs_of(shape, HEX, SHORTEST_HEX):
+        prefixed = start > 1 and text[start - 2 : start] in ("0x", "0X")
+        match = _RUN.match(text, start - 2 if prefixed else start) if start >= done else None
+        if match:
+            runs.append(_joined(text, match))
+            done = runs[-1].end
+    for pattern, hints in ((_PAIRS, _SHAPES_OF_PAIRS), (_GROUPS, _SHAPES_OF_GROUPS)):
+        if any(hint in shape for hint in hints):
+            for match in pattern.finditer(text):
+                runs += _split_lines(match)
     return runs
 
 
@@ -164,18 +174,21 @@ def _joined(text: str, match: re.Match[str]) -> _Run:
 def _split_lines(match: re.Match[str]) -> list[_Run]:
     """Return one run, or one for each line where lines are values of their own."""
     whole = _digits(match[0])
-    lines = list(re.finditer(r"[^\r\n]+", match[0]))
-    lengths = {len(_digits(line[0])) for line in lines}
-    if len(lines) == 1 or len(whole) in (SHA1_DIGITS, SHA256_DIGITS) or match[0].count(":\n"):
-        return [_Run(match.start(), match.end(), whole, contiguous=False)]
-    if lengths & {SHA1_DIGITS, SHA256_DIGITS} or len(lengths) == 1:
-        start = match.start()
-        return [
-            _Run(start + line.start() + len(line[0]) - len(line[0].lstrip(" \t>|")), start + line.end(),
-                 _digits(line[0]), contiguous=False)
-            for line in lines
-        ]  # fmt: skip
-    return [_Run(match.start(), match.end(), whole, contiguous=False)]
+    one = [_Run(match.start(), match.end(), whole, contiguous=False)]
+    if (
+        len(whole) in (SHA1_DIGITS, SHA256_DIGITS)
+        or "\n" not in match[0]
+        or _GOES_ON.search(match[0])
+    ):
+        return one
+    start = match.start()
+    lines = [
+        _Run(start + line.start(), start + line.end(), _digits(line[0]), contiguous=False)
+        for line in _HEX_LINE.finditer(match[0])
+    ]
+    lengths = {len(line.digits) for line in lines}
+    alike = len(lengths) == 1 and min(lengths) >= SHORTEST_HEX
+    return lines if alike or lengths & {SHA1_DIGITS, SHA256_DIGITS} else one
 
 
 def _digits(text: str) -> str:

@@ -47,7 +47,8 @@ def read_link(url: str) -> list[Named]:
 def _read_crtsh(path: str, query: str) -> list[Named]:
     found: list[Named] = []
     for name, text in query_pairs(query):
-        for value in re.split(r"[,\s]+", text) if name != "cnlspkisha256" else [text]:
+        is_pin = text.startswith("sha256/")  # its `+` were read as blanks
+        for value in [text] if is_pin else re.split(r"[,\s]+", text):
             found += _read_parameter(name, _without_soft_break(value))
     bare = _BARE.match(unquote(path))
     if bare:

@@ -16,6 +16,7 @@ _LABEL = re.compile(
     r"|n[uú]meros? de s[eé]rie|numer[oi] di serie|серийн\w+ номер\w*|シリアル番号|序列号)(?![a-z])",
     re.IGNORECASE,
 )
+_HINTS = ("serial", "serien", "série", "serie", "серийн", "シリアル番号", "序列号")
 _LEAD = re.compile(
     r"[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?(?:is|are|was|were|of)?[\s>|]{0,20}"
     r"(?P<mark>[:=#]|\bis\b)?[\s>|*`'\"(-]{0,80}",
@@ -41,6 +42,9 @@ class Serial:
 
 def find_serials(text: str) -> list[Serial]:
     """Return the labelled serial numbers of a text in order."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return []
     found: list[Serial] = []
     at = 0
     while label := _LABEL.search(text, at):

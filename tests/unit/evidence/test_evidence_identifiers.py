@@ -1,0 +1,136 @@
+"""Fingerprints, serial numbers and names in text, and the noise that is none."""
+
+import time
+
+import pytest
+
+from intake.evidence.identifiers import find_named
+from intake.evidence.serials import find_serials
+
+H64 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c2b1a0f9e8d7c6b5a49382716054"
+H40 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c120"
+COLONS64 = ":".join(H64[i : i + 2] for i in range(0, 64, 2)).upper()
+SPACES40 = " ".join(H40[i : i + 2] for i in range(0, 40, 2))
+GROUPS40 = " ".join(H40[i : i + 4] for i in range(0, 40, 4))
+
+
+def named(text: str) -> list[tuple[str, str]]:
+    return [(one.kind, one.value) for one in find_named(text) if one.kind not in ("url", "domain")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (H64, [("sha256", H64)]),
+        (H64.upper() + ".", [("sha256", H64)]),
+        (f"SHA256 Fingerprint={COLONS64}", [("sha256", H64)]),
+        (f"SHA256 Fingerprint={COLONS64[:60]}\r\n    {COLONS64[60:]}", [("sha256", H64)]),
+        (f"> {H64[:40]}\r\n> {H64[40:]}\r\n", [("sha1", H64[:40]), ("hex", H64[40:])]),
+        (f"> {H64[:50]}\r\n> {H64[50:]}\r\n", [("sha256", H64)]),
+        (f"Thumbprint: {SPACES40}", [("sha1", H40)]),
+        (f"Thumbprint: {GROUPS40}", [("sha1", H40)]),
+        (f"{SPACES40}\n{SPACES40.replace('9b', '9c')}", [("sha1", H40), ("sha1", "9c" + H40[2:])]),
+        (f"sha1 {H40}", [("sha1", H40)]),
+        (f"SPKI SHA-256: {H64}", [("spki_sha256", H64)]),
+        ('pin-sha256="m/Fu9sEgSxoPbZ+dzRsopOXTwrGg+ejXxrWkk4JxYFQ="', [("spki_sha256", H64)]),
+        (f"serial number {H40}", [("serial_number", H40), ("sha1", H40)]),
+        ("0123456789abcdef0123", [("hex", "0123456789abcdef0123")]),
+        ("0x0123456789abcdef0123", [("hex", "0123456789abcdef0123")]),
+        (f"X509v3 Subject Key Identifier:\n                {COLONS64[:59]}", [("hex", H64[:40])]),
+        (f"git commit {H40}", [("hex", H40)]),
+        (f"commit message said so; certificate fingerprint {H40}", [("sha1", H40)]),
+    ],
+)
+def test_hex_is_read_by_length_and_label(text, expected):
+    assert named(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "serials"),
+    [
+        ("Serial Number: 03:a1:b2:c3:d4:e5:f6:07", ["3a1b2c3d4e5f607"]),
+        ("Serial Number:\r\n            03:a1:b2:c3:d4:e5:f6:07:18", ["3a1b2c3d4e5f60718"]),
+        ("serial 0x03A1B2C3", ["3a1b2c3"]),
+        ("serial number is 3c 7c fb bf 10 22 33", ["3c7cfbbf102233"]),
+        ("Serial: 4660", ["1234"]),
+        ("Serial Number: 4096 (0x1000)", ["1000"]),
+        ("serial (decimal): 20015998343868", ["123456789abc"]),
+        ("serial (hex): 1234567890", ["1234567890"]),
+        ("serial no. 0973C18232DBBA", ["973c18232dbba"]),
+        ("Serials: 0973C18232DBBA 00AB12CD34EF56 1A2B3C4D5E6F7A", ["973c18232dbba", "ab12cd34ef56", "1a2b3c4d5e6f7a"]),
+        ("Serial numbers:\r\n> 0973C18232DBBA\r\n> 00AB12CD34EF56\r\n", ["973c18232dbba", "ab12cd34ef56"]),
+        ("Seriennummer: 0973C18232DBBA", ["973c18232dbba"]),
+        ("numéro de série : 0973C18232DBBA", ["973c18232dbba"]),
+        ("serial number 12 certificates were wrong", []),
+        ("the serialised form 0973C18232DBBA", []),
+        ("serial numbers added to the list", []),
+    ],
+)  # fmt: skip
+def test_labelled_serial_numbers_are_read_in_any_notation(text, serials):
+    assert [one.value for one in find_serials(text)] == serials
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        f"DKIM-Signature: v=1; a=rsa-sha256; d=example.com;\r\n\tb={H64}",
+        f"X-Tracking: {H64}",
+        f"Message-ID: <{H40}@mail.example.com>",
+        f"References: <a@b>\r\n <{H64}@mail.example.com>",
+        f"--{H64}",
+        f"------=_Part_{H40}",
+        f"https://click.example.com/{H64}?u={H40}",
+        f"mail {H40}@bounce.example.com",
+        "id 123e4567-e89b-12d3-a456-426614174000",
+        f"cid:{H40}@01D2",
+        "call 0041 4400 0012 3456 7890",
+        "2015 2016 2017 2018 2019 2020 2021 2022 2023 2024",
+    ],
+)
+def test_noise_is_no_identifier(noise):
+    assert [one for one in named(noise) if one[0] != "hex"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "domains"),
+    [
+        ("The certificate for mail.corp.local is wrong.", ["mail.corp.local"]),
+        (
+            "It names *.example.org and EXAMPLE.NET, e.g. for a.m. use",
+            ["*.example.org", "example.net"],
+        ),
+        ("see crt.sh, pkimet.al, report.zip, leaf.der, i.e. the file", []),
+        ("write to me@reporter.example or at https://reporter.example/", []),
+        ("It was issued.Please act. Version 1.2.3", []),
+        ("www.bücher.example", ["www.bücher.example"]),
+        ("xn--bcher-kva.example", ["xn--bcher-kva.example"]),
+    ],
+)
+def test_domain_names_are_those_that_a_text_speaks_of(text, domains):
+    assert [one.value for one in find_named(text) if one.kind == "domain"] == domains
+
+
+LENGTH = 200_000
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a", "0", "ab:", "ab ", "ab-", "ab\r\n", "abcd ", "abcdef0123456789", "abcdef0123456789 ", ">", " ", "\t\n",
+        "=\r\n", "https://", "crt.sh/?", "hxxps://crt[.]sh/?id=1 ", "[.]", "http://a", "<http://a\n", "(", "))",
+        "serial ", "serial:\n", "serial 0x1 ", "Serial: 12 ", "a.", "*.", ".a", "a@", "@", "sha256/", "crt.sh id ",
+        "--a\n", "X-A: ", "&", "id=1&", "%25", "-----", "https://crt.sh/?q=a\n", "\n ", "ab: \n",
+    ],
+)  # fmt: skip
+def test_a_long_text_of_anything_is_read_in_linear_time(unit):
+    text = unit * (LENGTH // len(unit))
+    start = time.perf_counter()
+    find_named(text)
+
+    assert time.perf_counter() - start < 4
+
+
+def test_one_long_link_list_is_read_in_linear_time():
+    text = "".join(f"https://crt.sh/?id={number}&opt=cablint\r\n" for number in range(1, 5_001))
+
+    assert len({one.value for one in find_named(text) if one.kind == "crtsh_id"}) == 5_000
