@@ -101,6 +101,11 @@ def note_delivery_status(
         one.met_at, one.met_by, one.met_message_id = None, None, None
         session.add(one)
     numbers = {one.ticket for one in reports} | {context.bounced_ticket}
+    if numbers == {None}:  # a test message, or a notice about no ticket
+        record_event(
+            session, "mail_bounced", actor=SERVICE, now=now, message=message.id,
+            sha256=message.sha256, owed_again=[],
+        )  # fmt: skip
     for number in sorted(one for one in numbers if one is not None):
         ticket = load_ticket(session, number)
         kinds = sorted({one.kind for one in reports if one.ticket == number})

@@ -1,36 +1,38 @@
-"""The room of the ticket tests, on a database made once and copied for each test."""
+"""The room of the ticket tests, on one database that each test finds empty."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import SQLModel
 
-from intake.database import initialise_database, open_database
+from intake.database import Database, initialise_database
 from tests.unit.tickets.room import Room
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database as a file; migrations are slow, copies are not."""
-    path = tmp_path_factory.mktemp("tickets") / "empty.db"
+def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database for all tests: migrations and first statements are slow."""
+    path = tmp_path_factory.mktemp("tickets") / "intake.db"
     database, _ = initialise_database(f"sqlite:///{path}")
+    event.listen(database.engine, "connect", _without_waiting_for_the_disk)
+    database.engine.dispose()
+    yield database
     database.close()
-    return path
 
 
 @pytest.fixture
-def room(tmp_path: Path, empty_database: Path) -> Iterator[Room]:
+def room(one_database: Database) -> Iterator[Room]:
     """An empty desk."""
-    path = tmp_path / "intake.db"
-    shutil.copyfile(empty_database, path)
-    database = open_database(f"sqlite:///{path}")
-    event.listen(database.engine, "connect", _without_waiting_for_the_disk)
-    database.engine.dispose()
-    yield Room(database)
-    database.close()
+    yield Room(one_database)
+    with one_database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("BEGIN")
+        for table in SQLModel.metadata.sorted_tables:
+            connection.exec_driver_sql(f'DELETE FROM "{table.name}"')  # noqa: S608 - our own names
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def _without_waiting_for_the_disk(connection: Any, _record: Any) -> None:

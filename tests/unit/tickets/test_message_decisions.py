@@ -423,6 +423,14 @@ def test_a_bounced_notice_is_noted_on_its_ticket(room: Room) -> None:
     assert len(room.events("mail_bounced")) == 1
 
 
+def test_a_bounced_probe_is_an_event_and_no_ticket(room: Room) -> None:
+    send(room, "probe", ticket=None)
+    decision = room.receive(kind="delivery_status", delivery_status_of=(OURS,))
+
+    assert (decision.kind, decision.ticket) == ("delivery_status", None)
+    assert len(room.events("mail_bounced")) == 1
+
+
 def test_our_own_mail_is_known_by_sender_and_message_id(room: Room) -> None:
     first(room)
     send(room, "notice")
