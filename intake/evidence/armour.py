@@ -9,7 +9,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from intake.evidence.der import begins_like_a_key, recognise
+from intake.evidence.der import INTEGER, LONGEST_LENGTH, OID, SEQUENCE, begins_like_a_key, recognise
 from intake.evidence.shapes import BASE64, base64_shape, runs_of
 
 LONGEST_BLOCK = 512 * 1024  # characters between BEGIN and END
@@ -32,6 +32,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]++")
 _GAP = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+")
 _TOKEN = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+([^\s>|\\\u00a0\u200b]++)")
 _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
+_FIRST_WITHIN = (SEQUENCE, INTEGER, OID)
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/\\]+|\\[rn]?")
 _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
@@ -146,7 +147,9 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
         end = _end_of_base64(text, start)
         data = decode_base64(text[start:end])
         return Block(start, end, "", data, complete=False), end - start
-    needed = _announced(head)
+    needed, first = _announced(head)
+    if first not in _FIRST_WITHIN:
+        return None, 0
     collected, end = _collect(text, start, -(-needed * 4 // 3))
     data = decode_base64(collected)[:needed]
     work = end - start
@@ -158,14 +161,17 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
     return None, work
 
 
-def _announced(head: bytes) -> int:
-    """Return how many bytes the first element says that it has, itself included."""
+def _announced(head: bytes) -> tuple[int, int]:
+    """Return how many bytes the first element says that it has, itself included, and what is first in it."""
     first = head[1]
     if first <= 0x80:  # noqa: PLR2004 - the short form
-        return 2 + first
+        return 2 + first, head[2]
     count = first & 0x7F
-    length = int.from_bytes(head[2 : 2 + count], "big") if count <= 3 else LONGEST_BLOCK  # noqa: PLR2004
-    return min(2 + count + length, LONGEST_BLOCK)
+    if count > LONGEST_LENGTH:
+        return LONGEST_BLOCK, 0
+    return min(2 + count + int.from_bytes(head[2 : 2 + count], "big"), LONGEST_BLOCK), head[
+        2 + count
+    ]
 
 
 def _collect(text: str, start: int, needed: int) -> tuple[str, int]:

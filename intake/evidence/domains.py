@@ -7,11 +7,11 @@ to. Hosts of links are not named by that alone; see identifiers.py for the ones 
 import re
 
 # Places that reports point at and do not complain of.
-REFERENCES = (
+REFERENCES = frozenset((
     "crt.sh", "censys.io", "misissued.com", "mozilla.org", "cabforum.org", "ccadb.org", "pkimet.al",
     "pwnedkeys.com", "github.com", "gitlab.com", "chromium.org", "google.com", "googlegroups.com",
     "ietf.org", "rfc-editor.org", "urldefense.com", "outlook.com", "letsencrypt.org", "w3.org",
-)  # fmt: skip
+))  # fmt: skip
 # Endings of file names that are no, or rarely a, top-level domain of a reported name.
 _FILES = (
     "txt der pem crt cer cert key csr crl p7b p7c p7s p12 pfx zip gz tar xz bz2 rar eml msg csv xls"
@@ -97,4 +97,5 @@ def _is_known(labels: list[str], ending: str) -> bool:
 
 def is_reference(name: str) -> bool:
     """Tell whether a name belongs to a place that reports only point at."""
-    return any(name == known or name.endswith("." + known) for known in REFERENCES)
+    labels = name.split(".")
+    return any(".".join(labels[-count:]) in REFERENCES for count in (2, 3))

@@ -9,12 +9,12 @@ from dataclasses import replace
 from email.errors import MessageError
 from hashlib import sha256
 
-from intake.archive.header import LONGEST_HEADER, field_values, split_header
+from intake.archive.header import LONGEST_HEADER, split_header
 from intake.archive.message_id import ids_in, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import read_content, scan_text
 from intake.evidence.gathering import Gathering
-from intake.evidence.headers import decode_value, read_addresses, read_date
+from intake.evidence.headers import decode_value, read_addresses, read_date, read_fields
 from intake.evidence.keys import LEFT_OUT, find_written_keys, leave_out
 from intake.evidence.kind import AUTO_REPLY_FIELDS, KindSigns, kind_of
 from intake.evidence.parts import (
@@ -25,7 +25,7 @@ from intake.evidence.parts import (
     open_entity,
     parse,
 )
-from intake.evidence.people import RECIPIENTS, read_people
+from intake.evidence.people import read_people
 from intake.evidence.quoted import find_tokens
 from intake.evidence.values import (
     Evidence,
@@ -47,12 +47,6 @@ _KNOWN_FIELD = re.compile(
     rb"|reply-to|sender|in-reply-to|references|x-[!-9;-~]+|auto-submitted|list-[a-z]+|dkim-signature)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_FIELDS = (
-    "From", "Sender", "Return-Path", "Reply-To", *RECIPIENTS, "Subject", "Date", "In-Reply-To",
-    "References", "Content-Type", "Auto-Submitted", "Precedence", "X-Auto-Response-Suppress",
-    "X-MS-Exchange-Inbox-Rules-Loop", "X-MS-Exchange-Generated-Message-Source", "X-CPR-Intake-Probe",
-    *AUTO_REPLY_FIELDS,
-)  # fmt: skip
 
 
 def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
@@ -63,8 +57,8 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     if len(header) >= min(limits.header_bytes, LONGEST_HEADER):
         gathering.hit("the header is longer than is read")
         header = header[: limits.header_bytes]
-    fields = {name: field_values(header, name) for name in _FIELDS}
-    subject = decode_value(_first(fields, "Subject"))
+    fields = read_fields(header)
+    subject = decode_value(_first(fields, "subject"))
     _read_subject(subject, "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
@@ -167,51 +161,50 @@ def _without_keys(text: str) -> str:
 
 
 def _first(fields: dict[str, list[str]], name: str) -> str:
-    values = fields[name]
-    return values[0] if values else ""
+    return next(iter(fields.get(name, ())), "")
 
 
 def _with_fields(
     evidence: Evidence, fields: dict[str, list[str]], subject: str, gathering: Gathering
 ) -> Evidence:
     senders = (
-        read_addresses(fields["From"])
-        or read_addresses(fields["Sender"])
-        or read_addresses(fields["Return-Path"])
+        read_addresses(fields.get("from", []))
+        or read_addresses(fields.get("sender", []))
+        or read_addresses(fields.get("return-path", []))
     )
     name, recipients = read_people(fields, thorough=gathering.holds_evidence)
-    in_reply_to = [one for value in fields["In-Reply-To"] for one in ids_in(value)]
-    references = [one for value in fields["References"] for one in ids_in(value)]
+    in_reply_to = [one for value in fields.get("in-reply-to", []) for one in ids_in(value)]
+    references = [one for value in fields.get("references", []) for one in ids_in(value)]
     text = "\n\n".join(gathering.texts)
     return replace(
         evidence,
         in_reply_to=tuple(dict.fromkeys(in_reply_to)), references=tuple(dict.fromkeys(references)),
         senders=tuple(dict.fromkeys(address for _, address in senders)),
         sender_name=_without_keys(name), recipients=recipients,
-        subject=subject, date=read_date(fields["Date"]), text=text,
+        subject=subject, date=read_date(fields.get("date", [])), text=text,
         ticket_tokens=tuple(dict.fromkeys(find_tokens(subject) + find_tokens(text))),
-        probe_token=next(iter(fields["X-CPR-Intake-Probe"]), None),
+        probe_token=next(iter(fields.get("x-cpr-intake-probe", [])), None),
     )  # fmt: skip
 
 
 def _signs(fields: dict[str, list[str]], evidence: Evidence, gathering: Gathering) -> KindSigns:
-    content_type = _first(fields, "Content-Type").lower()
+    content_type = _first(fields, "content-type").lower()
     report_type = re.search(r"report-type\s*=\s*\"?([a-z-]+)", content_type)
     return KindSigns(
         content_type=content_type.partition(";")[0].strip(),
         report_type=report_type[1] if report_type else "",
         has_delivery_status=gathering.has_delivery_status and not evidence.identifiers,
-        auto_submitted=_first(fields, "Auto-Submitted").lower(),
-        precedence=_first(fields, "Precedence").lower(),
+        auto_submitted=_first(fields, "auto-submitted").lower(),
+        precedence=_first(fields, "precedence").lower(),
         auto_reply_fields=any(
-            value.strip().lower() not in ("", "no", "false") for name in AUTO_REPLY_FIELDS for value in fields[name]
+            value.strip().lower() not in ("", "no", "false") for name in AUTO_REPLY_FIELDS for value in fields.get(name, [])
         ),
-        suppress=bool(fields["X-Auto-Response-Suppress"]),
-        inbox_rule=bool(fields["X-MS-Exchange-Inbox-Rules-Loop"] or fields["X-MS-Exchange-Generated-Message-Source"]),
-        null_return_path="".join(_first(fields, "Return-Path").split()) == "<>",
+        suppress=bool(fields.get("x-auto-response-suppress", [])),
+        inbox_rule=bool(fields.get("x-ms-exchange-inbox-rules-loop", []) or fields.get("x-ms-exchange-generated-message-source", [])),
+        null_return_path="".join(_first(fields, "return-path").split()) == "<>",
         sender=evidence.senders[0] if evidence.senders else "",
         subject=evidence.subject,
-        answers=bool(_first(fields, "In-Reply-To") or _first(fields, "References")),
+        answers=bool(_first(fields, "in-reply-to") or _first(fields, "references")),
     )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ class KindSigns:
 
 
 AUTO_REPLY_FIELDS = (
-    "X-Autoreply", "X-Auto-Reply", "X-Autorespond", "X-AutoReply-From", "X-Mail-Autoreply",
-    "X-Autoresponder", "X-Vacation",
+    "x-autoreply", "x-auto-reply", "x-autorespond", "x-autoreply-from", "x-mail-autoreply",
+    "x-autoresponder", "x-vacation",
 )  # fmt: skip
 
 

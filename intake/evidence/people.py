@@ -10,22 +10,22 @@ from mailparser import MailParser
 
 from intake.evidence.headers import read_addresses
 
-_FIELDS = ("From", "To", "Cc", "Delivered-To")
-RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To")
+_FIELDS = ("from", "to", "cc", "delivered-to")
+RECIPIENTS = ("to", "cc", "delivered-to", "x-original-to")
 
 
 def read_people(fields: dict[str, list[str]], *, thorough: bool) -> tuple[str, tuple[str, ...]]:
     """Return the sender's display name and the recipients' addresses (lower case).
 
     Args:
-        fields: values by field name, bytes as latin-1.
+        fields: values by lower-case field name, bytes as latin-1.
         thorough: whether mail-parser is asked.
     """
     if thorough and all(value.isascii() for name in _FIELDS for value in fields.get(name, ())):
         read = _by_mail_parser(fields)
         if read is not None:
             return read
-    names = [name for name, _ in read_addresses(fields.get("From", [])) if name]
+    names = [name for name, _ in read_addresses(fields.get("from", [])) if name]
     addresses = read_addresses([value for name in RECIPIENTS for value in fields.get(name, ())])
     return (names[0] if names else ""), tuple(dict.fromkeys(address for _, address in addresses))
 
@@ -40,7 +40,7 @@ def _by_mail_parser(fields: dict[str, list[str]]) -> tuple[str, tuple[str, ...]]
         parser = MailParser(message)
         names = [" ".join(name.split()) for name, _ in parser.from_ if name.strip()]
         pairs = [*parser.to, *parser.cc, *parser.delivered_to]
-        others = [address for _, address in read_addresses(fields.get("X-Original-To", []))]
+        others = [address for _, address in read_addresses(fields.get("x-original-to", []))]
         addresses = [address.strip().lower() for _, address in pairs if "@" in address] + others
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
         return None
