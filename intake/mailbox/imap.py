@@ -207,6 +207,8 @@ class ImapSession:
     ) -> bool:
         """Wait in the open folder until the server says anything; False after these seconds.
 
+        A stop ends the session.
+
         Raises:
             ImapLostError: if the connection is lost, or the server says good-bye.
         """
@@ -233,6 +235,7 @@ class ImapSession:
                 message = "BYE from the server"
                 raise imaplib.IMAP4.abort(message)
             if stopping.is_set():
+                self.drop()  # a server that is away would keep us waiting for its answer to DONE
                 return False
             _, late = self.client.idle_done()
         return bool(news or late)
