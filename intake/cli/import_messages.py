@@ -5,6 +5,7 @@ an import that broke off is simply run again.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -164,7 +165,10 @@ def _import_batch(desks: Desks, batch: Sequence["FoundMail"], tally: Tally) -> N
 
     read = [found for found in batch if found.raw.strip()]
     tally.empty += [found.where for found in batch if not found.raw.strip()]
-    evidence = [_read(desks.reader, found.raw) for found in read]
+    settled = _settled(desks, read)
+    evidence = [
+        None if digest(found) in settled else _read(desks.reader, found.raw) for found in read
+    ]
     now = desks.context.now
     with desks.context.database.write() as session:
         for found, shown in zip(read, evidence, strict=True):
@@ -175,7 +179,32 @@ def _import_batch(desks: Desks, batch: Sequence["FoundMail"], tally: Tally) -> N
             tally.new += is_new
             tally.known += not is_new
             tally.unstamped += is_new and receipt.source == "import"
-            _decide(session, desks, message, shown, is_new=is_new, now=now, tally=tally)
+            if shown is not None:
+                _decide(session, desks, message, shown, is_new=is_new, now=now, tally=tally)
+
+
+def digest(found: "FoundMail") -> str:
+    """Return what the archive knows a message by."""
+    return hashlib.sha256(found.raw).hexdigest()
+
+
+def _settled(desks: Desks, batch: Sequence["FoundMail"]) -> set[str]:
+    """Return the digests of messages that are there already and need no second look."""
+    from sqlmodel import col, select
+
+    from intake.tables import Message
+    from intake.tickets.triage import BEFORE_WATCH
+
+    digests = [digest(found) for found in batch]
+    with desks.context.database.read() as session:
+        known = session.exec(
+            select(Message.sha256, Message.decision).where(col(Message.sha256).in_(digests))
+        ).all()
+    return {
+        sha256
+        for sha256, decision in known
+        if not (desks.open_tickets and decision == BEFORE_WATCH)
+    }
 
 
 def _read(reader: "Worker", raw: bytes) -> "Evidence":
