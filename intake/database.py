@@ -6,13 +6,14 @@ A write transaction starts with BEGIN IMMEDIATE, so that readers never turn into
 
 import errno
 import fcntl
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from intake.errors import ConfigError, ConfigProblem, OutsideUnavailableError, VerificationError
@@ -75,10 +76,21 @@ def open_database(url: str) -> Database:
             [ConfigProblem("database.url", url, "there is no database here", "run `intake init`")]
         )
     database = Database(make_engine(url))
+    try:
+        _require_known_schema(database)
+    except Exception:
+        database.close()
+        raise
+    return database
+
+
+def _require_known_schema(database: Database) -> None:
+    """Bring an older schema up to date; refuse a missing and a newer one."""
     version = schema_version(database)
     if version is None:
+        shown = database.engine.url.render_as_string(hide_password=True)
         raise ConfigError(
-            [ConfigProblem("database.url", url, "this database is empty", "run `intake init`")]
+            [ConfigProblem("database.url", shown, "this database is empty", "run `intake init`")]
         )
     if version > SCHEMA_VERSION:
         text_ = (
@@ -88,7 +100,6 @@ def open_database(url: str) -> Database:
         raise VerificationError(text_)
     if version < SCHEMA_VERSION:
         upgrade(database)
-    return database
 
 
 def initialise_database(url: str) -> tuple[Database, bool]:
@@ -115,7 +126,14 @@ def make_engine(url: str) -> Engine:
             "isolation_level": None,
             "check_same_thread": False,
         }
-    engine = create_engine(url, **arguments)
+    try:
+        engine = create_engine(url, **arguments)
+    except (ImportError, ArgumentError, ValueError) as error:
+        place = re.sub(r"//.*@", "//…@", url)  # a password may stand there, and in the error
+        is_driver = isinstance(error, ImportError)
+        rule = f"can't be used: {error}" if is_driver else "is no address of a database"
+        fix = "install the driver" if is_driver else "write for example sqlite:///intake.db"
+        raise ConfigError([ConfigProblem("database.url", place, rule, fix)]) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine

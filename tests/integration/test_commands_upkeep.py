@@ -375,3 +375,28 @@ def test_postgresql_is_backed_up_with_its_own_tool(
 
     with pytest.raises(UsageError, match="pg_dump"):
         refuse_postgresql("postgresql+psycopg://intake@db/intake")
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://me:hunter2@db:port/x"])
+def test_a_database_address_that_can_not_be_used_is_status_3_without_its_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    config = make_config(tmp_path)
+    config.path.write_text(config.path.read_text().replace("sqlite:///intake.db", url))
+
+    assert main(["--config", str(config.path), "trace", "<a@b>"]) == 3
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_a_locked_database_is_status_4(
+    installation: Installation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intake.database.BUSY_TIMEOUT_SECONDS", 0)
+    raw = installation.config.path.parent / "one.eml"
+    raw.write_bytes(make_message())
+
+    with installation.database.write():
+        status = installation.intake("import", str(raw))
+
+    assert status == 4
+    assert "database is locked" in capsys.readouterr().err
