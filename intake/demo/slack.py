@@ -278,6 +278,11 @@ class SlackStandIn:
         )
         return receipt
 
+    def deliver(self, kind: str, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Send any envelope to the app and return its receipt."""
+        receipt: dict[str, Any] | None = self._wait(self.sockets.deliver(kind, payload))
+        return receipt
+
     def close_view(self, view_id: str) -> None:
         """Close a modal without submitting it."""
         self.state.views[:] = [one for one in self.views if one["id"] != view_id]

@@ -18,6 +18,7 @@ class Sockets:
         """Serve this workspace."""
         self._slack = slack
         self.open: list[web.WebSocketResponse] = []
+        self.served = 0  # how many there ever were
         self._receipts: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -27,6 +28,7 @@ class Sockets:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.open.append(socket)
+        self.served += 1
         self._slack.changed()
         await socket.send_json({"type": "hello", "num_connections": len(self.open)})
         try:

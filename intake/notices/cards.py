@@ -35,6 +35,7 @@ from intake.notices.words import both_times, code, count, escape, from_mail, per
 
 TEXT_LIMIT = 2900  # of a section: Slack refuses a message with one over 3,000
 WORST_SHOWN = 3
+PLACES_SHOWN = 5
 LATE = timedelta(minutes=15)  # RECEIVED_LATE in the trace begins here too
 SEVERITY_SIGNS = {
     "fatal": ":no_entry:",
@@ -82,7 +83,8 @@ def render_card(view: TicketView, now: datetime) -> Card:
 def section(text: str) -> SectionBlock:
     """Return a section of mrkdwn in which Slack makes no links or mentions of its own."""
     if len(text) > TEXT_LIMIT:
-        text = text[:TEXT_LIMIT].rpartition("\n")[0] + "\n…"
+        head = text[:TEXT_LIMIT]
+        text = (head.rpartition("\n")[0] or head) + "\n…"
     return SectionBlock(text=MarkdownTextObject(text=text, verbatim=True))
 
 
@@ -238,10 +240,11 @@ def _finding_line(view: TicketView, finding: FindingCount) -> str:
 
 
 def _places_text(view: TicketView, now: datetime) -> str:
-    lines = [_place_line(place) for place in view.places if place.in_junk]
+    junk = [place for place in view.places if place.in_junk]
+    lines = [_place_line(place) for place in junk[:PLACES_SHOWN]]
     others = [place for place in view.places if not place.in_junk]
     if others:
-        named = ", ".join(_place_name(place) for place in others[:5])
+        named = ", ".join(_place_name(place) for place in others[:PLACES_SHOWN])
         lines.append(f"*Lay in* {named}")
     if view.ticket.opened_at - view.ticket.received_at > LATE:
         received = both_times(view.ticket.received_at, now)

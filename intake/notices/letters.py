@@ -105,7 +105,7 @@ def _about(view: TicketView, now: datetime) -> str:
         lines.append(f"{indent}{one.severity} {clean(one.code)} ({where})")
     if uncovered := lint_line(view):
         lines.append(f"{indent}{uncovered}")
-    for place in view.places:
+    for place in view.places[:10]:
         label = "FOUND IN JUNK:" if place.in_junk else "Lay in:       "
         lines.append(
             f"{label}folder {clean(place.folder, 60)} of mailbox {clean(place.mailbox, 60)}"

@@ -13,7 +13,7 @@ from datetime import datetime
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, make_msgid
 
 from intake.config import SmtpSection
 from intake.errors import ConfigError, OutsideUnavailableError
@@ -43,7 +43,7 @@ class SmtpMedium:
 
     def new_message_id(self) -> str:
         """Return a fresh Message-ID in its brackets, under the sender's domain."""
-        domain = parseaddr(self.section.sender)[1].rpartition("@")[2] or "localhost"
+        domain = self.section.sender.rpartition("@")[2]
         return make_msgid(idstring="cpr-intake", domain=domain)
 
     def send(self, mail: EmailMessage, recipients: Sequence[str]) -> None:
@@ -53,10 +53,9 @@ class SmtpMedium:
             MailError: if it did not take the mail for any recipient.
         """
         where = f"{self.section.host}:{self.section.port}"
-        sender = parseaddr(self.section.sender)[1]
         try:
             with self._connect() as relay:
-                refused = relay.send_message(mail, sender, list(recipients))
+                refused = relay.send_message(mail, self.section.sender, list(recipients))
         except smtplib.SMTPRecipientsRefused as error:
             message = f"The mail relay {where} refused every recipient: {_codes(error.recipients)}"
             raise MailError(message, is_down=False) from None
@@ -104,9 +103,8 @@ def compose(
 ) -> EmailMessage:
     """Make a plain-text mail with our own Message-ID that no automatic reply answers."""
     mail = EmailMessage(policy=UNFOLDED)
-    name, address = parseaddr(medium.section.sender)
-    local, _, domain = address.rpartition("@")
-    mail["From"] = Address(name or "CPR intake", username=local, domain=domain)
+    local, _, domain = medium.section.sender.rpartition("@")
+    mail["From"] = Address("CPR intake", username=local, domain=domain)
     mail["To"] = ", ".join(recipients)
     mail["Subject"] = clean(subject, 250)
     mail["Date"] = format_datetime(now)

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from slack_sdk.errors import SlackClientError
 from slack_sdk.socket_mode import SocketModeClient
@@ -26,13 +27,19 @@ from intake.tickets.desk import Desk
 
 WORKERS = 4
 LOOK_EVERY_SECONDS = 1.0
-FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
-PING_SECONDS = 5.0
 log = logging.getLogger(__name__)
 # slack_sdk repeats its complaints every few seconds; we say each change of state once.
 _sdk_log = logging.getLogger("intake.notices.socket_mode_sdk")
 _sdk_log.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a lost connection is noticed and tried again, in seconds."""
+
+    ping_seconds: float = 5.0  # a connection is looked at, and opened again if it is lost
+    retry_seconds: float = 2.0  # before the very first connection is tried again
 
 
 class SlackListener:
@@ -47,7 +54,7 @@ class SlackListener:
         clock: Clock,
         answer: Callable[[str], str],
         changed: Callable[[], None] = lambda: None,
-        ping_seconds: float = PING_SECONDS,
+        pace: Pace = Pace(),
     ) -> None:
         """Prepare; `run` connects.
 
@@ -58,13 +65,13 @@ class SlackListener:
             clock: gives each action its instant.
             answer: traces what `/cpr` asks about.
             changed: called after each action, to have the card shown anew at once.
-            ping_seconds: how often the connection is tried.
+            pace: how often the connection is looked at.
         """
         self.actions = SlackActions(
             database, SlackMedium(section), section.responders, clock, answer, changed
         )
         self._section = section
-        self._ping_seconds = ping_seconds
+        self._pace = pace
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="slack action")
         self._client: SocketModeClient | None = None
@@ -78,13 +85,12 @@ class SlackListener:
         """Connect, and stay connected until `stop`; slack_sdk connects again by itself."""
         client = self._make_client()
         self._client = client
-        was_connected, wait = None, FIRST_RETRY_SECONDS
+        was_connected, retry = None, self._pace.retry_seconds
         try:
             while not self._stopping.is_set():
+                wait = LOOK_EVERY_SECONDS
                 if client.current_session is None and not self._connect(client):
-                    wait = min(wait * 2, LONGEST_RETRY_SECONDS)
-                else:
-                    wait = LOOK_EVERY_SECONDS
+                    wait, retry = retry, min(retry * 2, LONGEST_RETRY_SECONDS)
                 if was_connected != (was_connected := client.is_connected()):
                     _say_state(is_connected=was_connected)
                 self._stopping.wait(wait)
@@ -101,7 +107,7 @@ class SlackListener:
             app_token=self._section.app_token.read(),
             web_client=make_client(self._section),
             logger=_sdk_log,
-            ping_interval=self._ping_seconds,
+            ping_interval=self._pace.ping_seconds,
             concurrency=WORKERS,
         )
         client.socket_mode_request_listeners.append(self._receive)
