@@ -4,12 +4,14 @@ Only ids are needed; names may be missing or empty. What is malformed decodes to
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from intake.notices.words import SLACK_USER
 
+MAIL_LINK = re.compile(r"<mailto:([^|<>]+)(?:\|[^<>]*)?>")
 MOST_DIGITS = 9  # of a ticket's number
 
 
@@ -125,12 +127,20 @@ def _entry(state: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _as_typed(text: str) -> str:
+    """Take back what Slack makes of addresses and angle brackets that somebody typed."""
+    bare = MAIL_LINK.sub(r"<\1>", text)
+    for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        bare = bare.replace(entity, sign)
+    return MAIL_LINK.sub(r"<\1>", bare).replace("<<", "<").replace(">>", ">").strip()
+
+
 def _question(payload: Mapping[str, Any]) -> Question:
     user = _user(payload["user_id"])
     return Question(
         key=f"command:{user}:{payload['trigger_id']}",
         user=user,
-        text=str(payload.get("text") or "").strip(),
+        text=_as_typed(str(payload.get("text") or "")),
         channel=str(payload.get("channel_id") or ""),
         response_url=str(payload.get("response_url") or ""),
     )

@@ -69,6 +69,17 @@ def test_a_command_is_a_question():
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["<a@b>", "&lt;a@b&gt;", "<<mailto:a@b|a@b>>", "&lt;<mailto:a@b|a@b>&gt;", "<mailto:a@b|a@b>"],
+)
+def test_a_message_id_is_asked_about_as_it_was_typed(text):
+    question = decode("slash_commands", {"user_id": "U0ALICE", "text": text, "trigger_id": "t"})
+
+    assert isinstance(question, Question)
+    assert question.text == "<a@b>"
+
+
+@pytest.mark.parametrize(
     "payload",
     [
         {},
