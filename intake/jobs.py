@@ -151,6 +151,23 @@ def run_due(
     return len(jobs)
 
 
+def do_each(
+    subjects: Sequence[int], work: Callable[[int], object], failed: Callable[[int], object]
+) -> None:
+    """Do a work for each subject; one that breaks it is handed to `failed`, and the next goes on.
+
+    An error of the environment is raised.
+    """
+    for subject in subjects:
+        try:
+            work(subject)
+        except Exception as error:
+            if is_environment_error(error):
+                raise
+            logger.exception("%d could not be done", subject)
+            failed(subject)
+
+
 def _after_failure(
     database: Database, job: Job, error: Exception, *, clock: Clock, fallback: Handler | None
 ) -> None:

@@ -8,6 +8,7 @@ is a row.
 import logging
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from intake.archive.received import OurHosts
@@ -22,10 +23,11 @@ from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
 from intake.evidence.extract import Evidence, Limits, unread_evidence
-from intake.jobs import finish, run_due
+from intake.jobs import do_each, finish, run_due
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
 from intake.notices.outbox import Media, deliver_due
-from intake.tables import Certificate, Job, Message
+from intake.notices.trouble import tell_trouble
+from intake.tables import Certificate, Job, Message, Ticket
 from intake.tickets.desk import Desk
 from intake.tickets.escalate import digest_due, due_tickets, escalate_ticket
 from intake.tickets.items import note_lint
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 20.0  # of a worker, for one message
 MESSAGES_AT_ONCE = 50
 CERTIFICATES_AT_ONCE = 10
+LOOK_AGAIN = timedelta(minutes=1)
 TOLD_EVERY = 20  # look-ups in one pass: steps that fall due meanwhile are told, cards shown anew
 SHORT_PAUSES = 3  # that one pass waits for when crt.sh asks for them
 SHORT_PAUSE_SECONDS = 15.0
@@ -177,15 +180,29 @@ def lint_certificate(parts: Parts, job: Job) -> None:
 
 
 def escalate(parts: Parts) -> int:
-    """Write the notices of every step that is due, ticket by ticket, and the daily digest."""
+    """Write the notices of every step that is due, ticket by ticket, and the daily digest.
+
+    A ticket that breaks our program can't hold up the others: it is looked at again in a minute.
+    """
     with parts.database.read() as session:
         numbers = due_tickets(session, parts.clock())
-    for number in numbers:
-        with parts.database.write() as session:
-            escalate_ticket(session, number, parts.desk, now=parts.clock())
+    do_each(numbers, partial(_escalate, parts), partial(_look_again, parts))
     with parts.database.write() as session:
         digest_due(session, parts.desk, parts.clock())
     return len(numbers)
+
+
+def _escalate(parts: Parts, number: int) -> None:
+    with parts.database.write() as session:
+        escalate_ticket(session, number, parts.desk, now=parts.clock())
+
+
+def _look_again(parts: Parts, number: int) -> None:
+    now = parts.clock()
+    with parts.database.write() as session:
+        session.get_one(Ticket, number).next_action_at = now + LOOK_AGAIN
+        text = f"Ticket {number} could not be escalated: our program failed. Look at it by hand."
+        tell_trouble(session, f"ticket:{number}:{now:%Y%m%d%H}", parts.desk.channel, text, now=now)
 
 
 def deliver(parts: Parts) -> int:

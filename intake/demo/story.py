@@ -6,6 +6,7 @@ crt.sh and the mail relay. The clock of the demo can be moved on from the page.
 
 import hashlib
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -203,6 +204,7 @@ def deliver_messages(stage: Stage) -> None:
 
 def tell_story(*, once: bool) -> int:
     """Run the demo: until everything is handled, or until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped demo leaves nothing
     with tempfile.TemporaryDirectory(prefix="intake-demo-") as name:
         say("Starting a local IMAP server, a Slack stand-in, a crt.sh stand-in and a mail relay …")
         with set_stage(Path(name)) as stage:

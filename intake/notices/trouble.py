@@ -21,23 +21,27 @@ def tell_mailbox_troubles(session: Session, channel: str, now: datetime) -> int:
         if mailbox.trouble_since is None or now - mailbox.trouble_since < TOLD_AFTER:
             continue
         hours = (now - mailbox.trouble_since) // AGAIN_EVERY
-        key = f"trouble:{mailbox.name}:{mailbox.trouble_since.isoformat()}:{hours}"
-        if session.exec(select(Notice.id).where(Notice.key == key)).first() is not None:
-            continue
         minutes = int((now - mailbox.trouble_since).total_seconds() // 60)
         text = (
             f"The mailbox {mailbox.name} has not been read for {minutes} minutes: "
             f"{mailbox.trouble}. Reports may be waiting there while their 24 hours run. "
             "Next: `intake check --live` on the mail host."
         )
-        session.add(_notice(key, channel, text, now))
-        record_event(session, "mailbox_trouble_told", actor=SERVICE, now=now, mailbox=mailbox.name)
-        written += 1
+        key = f"{mailbox.name}:{mailbox.trouble_since.isoformat()}:{hours}"
+        written += tell_trouble(session, key, channel, text, now=now)
     return written
 
 
-def _notice(key: str, channel: str, text: str, now: datetime) -> Notice:
-    return Notice(
-        key=key, kind="trouble", step="mailbox trouble", to=channel, text=text,
-        due_at=now, created_at=now, next_try_at=now,
+def tell_trouble(session: Session, key: str, channel: str, text: str, *, now: datetime) -> bool:
+    """Write a notice about a trouble of our own, once for each key; say whether it is new."""
+    key = f"trouble:{key}"
+    if session.exec(select(Notice.id).where(Notice.key == key)).first() is not None:
+        return False
+    session.add(
+        Notice(
+            key=key, kind="trouble", step="trouble", to=channel, text=text,
+            due_at=now, created_at=now, next_try_at=now,
+        )
     )  # fmt: skip
+    record_event(session, "trouble_told", actor=SERVICE, now=now, notice=key)
+    return True
