@@ -14,7 +14,6 @@ from intake.archive.message_id import fold, normalise, parse_query
 from intake.tables import Message, MessageIdEntry
 
 MOST_WORDS = 20
-SHORTEST_PREFIX = 8  # signs of a Message-ID that may find those that go on
 LONGEST_ID = 1000  # as `store` indexes them
 
 
@@ -42,25 +41,6 @@ def messages_with_id(session: Session, text: str, *, source: str = "header") -> 
     if exact:
         return exact
     return _by(session, MessageIdEntry.folded, [fold(one[:LONGEST_ID]) for one in wanted], source)
-
-
-def messages_with_id_like(session: Session, text: str, *, limit: int = 10) -> list[Message]:
-    """Return messages whose Message-ID goes on where this one was cut off."""
-    prefix = fold(parse_query(text))
-    if len(prefix) < SHORTEST_PREFIX:
-        return []
-    ids = (
-        select(MessageIdEntry.message)
-        .where(
-            MessageIdEntry.folded > prefix,
-            MessageIdEntry.folded < prefix + "\U0010ffff",
-            MessageIdEntry.source == "header",
-        )
-        .limit(limit)
-    )
-    return list(
-        session.exec(select(Message).where(col(Message.id).in_(ids)).order_by(col(Message.id)))
-    )
 
 
 def index_text(

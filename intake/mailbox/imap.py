@@ -146,11 +146,11 @@ class ImapSession:
         self._examined, self._uidvalidity = folder, status.uidvalidity
         return status
 
-    def uids(self, first: int, last: int, *, exists: int) -> list[int]:
-        """List the UIDs from first to last of the open folder, which holds `exists` messages."""
+    def uids(self, first: int, last: int | None, *, exists: int) -> list[int]:
+        """List the UIDs of the open folder from first on; it holds `exists` messages up to last."""
         found: list[int] = []
         with self._explained("listing messages"):
-            if exists <= UIDS_AT_ONCE:
+            if last is None or exists <= UIDS_AT_ONCE:
                 found = self.client.search(["UID", f"{first}:*"])
             else:
                 for start in range(first, last + 1, UIDS_AT_ONCE):

@@ -179,7 +179,7 @@ class _Poll:
     def _plan(self, known: KnownFolder | None, status: FolderStatus) -> FetchPlan:
         cursor = known.cursor if known is not None else None
         first = search_from(cursor, status)
-        last = max((status.uidnext or 1) - 1, first)
+        last = None if status.uidnext is None else status.uidnext - 1
         return plan_fetch(cursor, status, self.server.uids(first, last, exists=status.exists))
 
     def _fetch(

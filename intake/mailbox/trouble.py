@@ -80,5 +80,5 @@ def _explain_answer(error: Exception, text: str) -> tuple[str, str]:
         )
     if isinstance(error, UnicodeEncodeError):
         fix = "let the server offer AUTH=PLAIN, or use ASCII"
-        return "user name or password hold signs that this server can't take", fix
+        return "a user name, password or folder name can't be sent to this server", fix
     return f"the server refused ({text})", f"see the server's log; {TRIED_AGAIN}"

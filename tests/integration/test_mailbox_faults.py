@@ -42,6 +42,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
 
 class Talk(socketserver.StreamRequestHandler):
     server: FaultyServer
+    disable_nagle_algorithm = True
 
     def handle(self) -> None:
         self.server.connections += 1

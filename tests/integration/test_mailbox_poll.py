@@ -307,6 +307,18 @@ def test_p01_the_same_id_with_other_content_is_two(dovecot: DovecotServer, reade
     assert len(reader.all(Sighting)) == 3
 
 
+def test_the_same_message_in_three_mailboxes_is_one(dovecot: DovecotServer, reader: Reader) -> None:
+    first = reader.mailbox
+    for name in ("cps", "ssl", "abuse"):
+        dovecot.deliver(mail(1), user=name)
+        reader.mailbox = first.model_copy(update={"name": name, "username": name})
+        reader.poll()
+
+    assert len(reader.all(Message)) == len(reader.all(Job)) == 1
+    assert [one.mailbox for one in reader.all(Sighting)] == ["cps", "ssl", "abuse"]
+    assert len(reader.all(WatchedMailbox)) == 3
+
+
 def test_internal_date_is_an_instant_whatever_the_local_zone(
     dovecot: DovecotServer, reader: Reader
 ) -> None:

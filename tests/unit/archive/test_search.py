@@ -11,7 +11,6 @@ from intake.archive.search import (
     IndexedText,
     index_text,
     messages_with_id,
-    messages_with_id_like,
     search_text,
 )
 from intake.archive.store import archive_message
@@ -85,14 +84,6 @@ def test_p52_mentioned_ids_are_found_only_when_asked_for(session: Session) -> No
 
     assert messages_with_id(session, "<m@x>") == []
     assert messages_with_id(session, "<m@x>", source="mentioned") == [message]
-
-
-def test_an_id_that_was_cut_off_is_offered_as_similar(session: Session) -> None:
-    message = stored(session, "<20261124.abcdef@mail.example>")
-
-    assert messages_with_id_like(session, "20261124.ABC") == [message]
-    assert messages_with_id(session, "20261124.ABC") == []
-    assert messages_with_id_like(session, "2026") == []
 
 
 def test_words_are_found_in_subject_sender_and_body(session: Session) -> None:
