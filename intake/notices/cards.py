@@ -25,6 +25,7 @@ from intake.notices.duties import (
     Duty,
     by_when,
     duties,
+    following,
     is_overdue,
     needs_acknowledgement,
     time_left,
@@ -116,7 +117,7 @@ def headline(duty: Duty, now: datetime) -> str:
 def _duties_text(view: TicketView, now: datetime) -> str:
     owed = duties(view)
     lines = [headline(owed[0], now)] if owed else [f"*{_nothing_due(view)}*"]
-    lines += [f"Then: {by_when(duty, now, both_times)}" for duty in owed[1:]]
+    lines += following(owed, now, both_times)
     return "\n".join([*lines, *_done_lines(view, now)])
 
 

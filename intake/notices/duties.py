@@ -3,7 +3,7 @@
 Pure: it reads a view and decides nothing about deadlines, which `tickets/obligations.py` made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,6 +93,23 @@ def by_when(duty: Duty, now: datetime, times: Times) -> str:
     if duty.due_at <= now:
         return f"{duty.what}: was due {times(duty.due_at, now)}{duty.unless}"
     return f"{duty.what} by {times(duty.due_at, now)}{duty.unless}"
+
+
+def following(owed: Sequence[Duty], now: datetime, times: Times) -> list[str]:
+    """Say the duties after the first, in short where they have the same time."""
+    if not owed:
+        return []
+    lines = []
+    for duty in owed[1:]:
+        if duty.due_at is not None and duty.due_at == owed[0].due_at:
+            lines.append(f"By the same time: {_begin_small(duty.what)}{duty.unless}")
+        else:
+            lines.append(f"Then: {by_when(duty, now, times)}")
+    return lines
+
+
+def _begin_small(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def time_left(duty: Duty, now: datetime) -> str:

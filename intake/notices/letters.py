@@ -14,7 +14,7 @@ from intake.notices.cards import (
     warnings,
     worst_findings,
 )
-from intake.notices.duties import by_when, duties, needs_acknowledgement, time_left
+from intake.notices.duties import by_when, duties, following, needs_acknowledgement, time_left
 from intake.notices.steps import covered, duty_of, step_words
 from intake.notices.view import TicketView
 from intake.notices.words import clean, utc_day
@@ -50,7 +50,7 @@ def render_letter(
     parts = [
         opening,
         *([_step_part(view, notice, now)] if is_step else []),
-        *(f"Then: {by_when(duty, now, utc_day)}." for duty in owed if duty != first),
+        *(f"{line}." for line in following(owed, now, utc_day) if first == owed[0]),
         _commands(view),
         _about(view, now),
     ]

@@ -316,3 +316,7 @@ stream.onerror = () => {
 };
 refresh();
 setInterval(() => { if (state && state.clock) refresh(); }, 20000);
+
+// What goes wrong on this page is shown on this page.
+window.addEventListener("error", (event) => toast(event.message));
+window.addEventListener("unhandledrejection", (event) => toast(String(event.reason)));

@@ -46,7 +46,8 @@ def test_the_first_line_says_what_to_do_by_when():
 
 def test_the_card_says_what_comes_next():
     assert (
-        "\nThen: Preliminary report to the reporter and the Subscriber by " in texts(make_view())[0]
+        "\nBy the same time: preliminary report to the reporter and the Subscriber"
+        in texts(make_view())[0]
     )
 
 
@@ -133,7 +134,13 @@ def test_trouble_with_the_look_up_is_told():
 def test_revocations_are_counted_with_the_first_due_time():
     view = make_view(revocations=Revocations(open=3, next_due_at=NOW + DAY))
 
-    assert "Then: Revoke 3 certificates by" in texts(view)[0]
+    assert "By the same time: revoke 3 certificates, or classify why not" in texts(view)[0]
+
+
+def test_a_later_duty_has_its_own_time():
+    view = make_view(revocations=Revocations(open=1, next_due_at=NOW + timedelta(days=5)))
+
+    assert "Then: Revoke 1 certificate by <!date^1795953600^" in texts(view)[0]
 
 
 def test_a_private_key_is_warned_of():
