@@ -175,8 +175,11 @@ def _client(origin: str, comments: list[str]) -> Address | None:
 
 
 def _address(text: str) -> Address | None:
+    plain = text.partition("%")[0]
+    if not _BARE.fullmatch(plain):  # most are names, and the exception is slow
+        return None
     try:
-        return ipaddress.ip_address(text.partition("%")[0])
+        return ipaddress.ip_address(plain)
     except ValueError:
         return None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from intake.mailbox.folder import FolderStatus, UidRange
 
 BATCH_BYTES = 2_000_000
-BATCH_COUNT = 50
+BATCH_COUNT = 100
 LARGE_BYTES = 8_000_000  # a message above this is fetched alone and in pieces
 SIZES_AT_ONCE = 500
 

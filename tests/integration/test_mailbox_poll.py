@@ -150,7 +150,7 @@ def test_p22_a_backlog_is_read_oldest_first_in_batches(
     uids = [message.uid for batch in reader.batches for message in batch.messages]
     assert result.new_messages == 120
     assert uids == sorted(uids)
-    assert max(len(batch.messages) for batch in reader.batches) == 50
+    assert max(len(batch.messages) for batch in reader.batches) == 100
     [coverage] = [one for one in reader.all(Coverage) if one.source.endswith("INBOX")]
     assert (coverage.uid_to, coverage.to_at) == (120, reader.now)
 
@@ -158,7 +158,7 @@ def test_p22_a_backlog_is_read_oldest_first_in_batches(
 def test_p12_a_crash_between_batches_loses_and_doubles_nothing(
     dovecot: DovecotServer, reader: Reader
 ) -> None:
-    for number in range(70):
+    for number in range(120):
         dovecot.deliver(mail(number))
     keep = reader.keep
 
@@ -170,13 +170,13 @@ def test_p12_a_crash_between_batches_loses_and_doubles_nothing(
     reader.keep = crash_at_the_second  # type: ignore[method-assign]
     with pytest.raises(MemoryError):
         reader.poll()
-    assert len(reader.all(Message)) == 50
+    assert len(reader.all(Message)) == 100
     assert not [one for one in reader.all(Coverage) if one.source.endswith("INBOX")]
 
     reader.keep = keep  # type: ignore[method-assign]
     reader.poll()
 
-    assert len(reader.all(Message)) == len(reader.all(Sighting)) == 70
+    assert len(reader.all(Message)) == len(reader.all(Sighting)) == 120
 
 
 def test_a_message_moved_to_junk_and_back_is_one_message(
