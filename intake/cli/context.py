@@ -46,6 +46,8 @@ def open_context(options: argparse.Namespace) -> Context:
 
     config = open_config(options)
     database = open_database(config.database.url)
+    if hasattr(options, "closing"):  # `main` closes what a command opened, however it ends
+        options.closing.callback(database.close)
     if config.service.testing:
         mark_as_testing(database)
     return Context(config, database, standing_clock(config.service.testing), acting_user())

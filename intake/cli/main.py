@@ -7,6 +7,7 @@ investigator feels.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from intake.cli import (
     audit,
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        with ExitStack() as options.closing:
+            return int(options.run(options))
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"configuration: {problem}\n")
