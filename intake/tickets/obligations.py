@@ -47,7 +47,10 @@ def preliminary_reports(t0: datetime) -> tuple[Owed, Owed]:
     Source: BR 4.9.5.
     """
     rules = rules_at(t0)
-    basis = COMPANY_RULE if rules.reports is None else rules.cite(rules.reports)
+    if rules.reports is None:  # BR 4.9.5 asked to begin an investigation, not for findings
+        basis = f"{COMPANY_RULE}, since {rules.cite('4.9.5')} asks only to begin investigating"
+    else:
+        basis = rules.cite(rules.reports)
     due_at = t0 + REPORT_WITHIN
     return (
         Owed(REPORT_TO_REPORTER, t0, due_at, basis),

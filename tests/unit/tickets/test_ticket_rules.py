@@ -116,7 +116,7 @@ def test_a_message_starts_acknowledgement_and_two_reports_within_24_hours() -> N
 
 
 def test_before_2018_the_reports_were_no_rule_but_ours() -> None:
-    assert {one.basis for one in obligations_for(SEED)} == {"company rule"}
+    assert all(one.basis.startswith("company rule") for one in obligations_for(SEED))
 
 
 def test_a_reply_without_anything_new_owes_an_acknowledgement_only() -> None:
