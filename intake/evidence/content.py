@@ -42,7 +42,10 @@ _MAIL_FIELDS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _FIELD = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[A-Za-z][A-Za-z0-9-]*:")
-_BASE64_LINE = re.compile(r"^[ \t>|]*[A-Za-z0-9+/=]{40,}[ \t]*\r?$", re.MULTILINE)
+_BASE64_LINES = re.compile(
+    r"(?:^[ \t>|]*+[A-Za-z0-9+/=]{40,}+[ \t]*+(?:\r?\n|\Z))++(?:[ \t>|]*+[A-Za-z0-9+/]++={0,2}[ \t]*\r?$)?",
+    re.MULTILINE,
+)
 FEWEST_FIELDS = 3
 
 
@@ -136,8 +139,7 @@ def add_object(what: str, der: bytes, path: str, gathering: Gathering) -> None:
         kind, encrypted, spki_sha256 = read_key(der)
         gathering.keys[FoundKey(kind, encrypted, spki_sha256, path)] = None
     elif what == "pkcs7":
-        certificates, content = read_signed(der)
-        for one in certificates if not content else ():
+        for one in read_signed(der)[0]:
             gathering.add_certificate(one, path)
     elif what == "pkcs12":
         gathering.unread(path, "a PKCS#12 file, which is locked with a password")
@@ -206,6 +208,7 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> None:
         source = text
         markup = read_html(text, largest=gathering.limits.html_bytes)
         text, links = markup.text, markup.links
+        _note_hidden_keys(source, text, piece.path, gathering)
         if not markup.whole:
             gathering.hit("HTML too large or nested too deeply: it was read without its structure")
     elif is_xml or text.startswith("<?xml"):
@@ -218,7 +221,7 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> None:
         )
     gathering.add_named(named, piece.path)
     if piece.raw:
-        shown = _BASE64_LINE.sub("", shown)  # encoded parts may hold keys
+        shown = _BASE64_LINES.sub("", shown)  # encoded parts may hold keys
     if piece.shown:
         gathering.add_text(shown)
 
@@ -236,7 +239,7 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     known = [(block.start, block.end) for block in blocks if recognise(block.data)]
     plain = blank(text, [*secrets, *known])
     gathering.mention(find_quoted_ids(plain))
-    return find_named(plain), leave_out(text, secrets)
+    return find_named(plain, most=gathering.room), leave_out(text, secrets)
 
 
 def _add_block(block: Block, path: str, gathering: Gathering) -> None:
@@ -257,6 +260,14 @@ def _add_block(block: Block, path: str, gathering: Gathering) -> None:
         gathering.unread(path, "encrypted")
     elif "CERTIFICATE" in block.label.split():
         gathering.unread(path, "a certificate in PEM that is cut off or garbled")
+
+
+def _note_hidden_keys(source: str, text: str, path: str, gathering: Gathering) -> None:
+    """Note keys in comments and attributes of HTML, which no text shows."""
+    if "PRIVATE KEY" in source and "PRIVATE KEY" not in text:
+        for block in find_blocks(source):
+            if block.secret:
+                _add_block(block, path, gathering)
 
 
 def _add_key(key: KeyPlace, path: str, gathering: Gathering) -> None:

@@ -7,7 +7,7 @@ that are not minimal, indefinite lengths, and contents of any kind are accepted.
 import re
 from dataclasses import dataclass
 
-SEQUENCE, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x30, 0x02, 0x03, 0x04, 0x06
+SEQUENCE, SET, INTEGER, OCTET_STRING, OID = 0x30, 0x31, 0x02, 0x04, 0x06
 VERSION = 0xA0
 TIMES = (0x17, 0x18)
 PKCS7_DATA = bytes.fromhex("2a864886f70d010701")
@@ -163,7 +163,10 @@ def spki_of_csr(data: bytes) -> bytes | None:
 
 
 def read_signed(data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the certificates of a PKCS#7 object and the content that it signs, if any."""
+    """Return the certificates that a PKCS#7 object brings, and the content that it signs, if any.
+
+    The certificates of a signature are those of whoever signed, so they are left out.
+    """
     outer = read_element(data, 0, len(data))
     wrapped = children(data, outer, most=2) if outer else []
     inner = children(data, wrapped[1], most=1) if len(wrapped) > 1 else []
@@ -174,10 +177,10 @@ def read_signed(data: bytes) -> tuple[list[bytes], bytes]:
         if field.tag == SEQUENCE and not content:
             content = _octets_within(data, field)
         elif field.tag == VERSION:
-            certificates = [
-                data[one.start : one.end] for one in children(data, field, most=MOST_IN_PKCS7)
-            ]
-    return certificates, content
+            within = children(data, field, most=MOST_IN_PKCS7)
+            certificates = [data[one.start : one.end] for one in within]
+    is_signature = len(fields) > 1 and fields[-1].tag == SET and fields[-1].end > fields[-1].body
+    return [] if is_signature else certificates, content
 
 
 def _octets_within(data: bytes, info: Element) -> bytes:

@@ -6,6 +6,8 @@ to. Hosts of links are not named by that alone; see identifiers.py for the ones 
 
 import re
 
+from intake.evidence.links import MOST
+
 # Places that reports point at and do not complain of.
 REFERENCES = frozenset((
     "crt.sh", "censys.io", "misissued.com", "mozilla.org", "cabforum.org", "ccadb.org", "pkimet.al",
@@ -35,13 +37,15 @@ LONGEST_NAME = 253
 LONGEST_LABEL = 63
 
 
-def find_domains(text: str) -> list[tuple[str, int]]:
+def find_domains(text: str, *, most: int = MOST) -> list[tuple[str, int]]:
     """Return domain names of a text, wildcards included, each with its position."""
-    found = []
+    found: list[tuple[str, int]] = []
     done = 0
     for dot in _DOT.finditer(text):
         if dot.start() < done:
             continue
+        if len(found) >= most:
+            break
         done = dot.end()
         start = _start(text, dot.start())
         match = _NAME.match(text, start)

@@ -193,7 +193,7 @@ def _signs(fields: dict[str, list[str]], evidence: Evidence, gathering: Gatherin
     return KindSigns(
         content_type=content_type.partition(";")[0].strip(),
         report_type=report_type[1] if report_type else "",
-        has_delivery_status=gathering.has_delivery_status and not evidence.identifiers,
+        has_delivery_status=gathering.has_delivery_status,
         auto_submitted=_first(fields, "auto-submitted").lower(),
         precedence=_first(fields, "precedence").lower(),
         auto_reply_fields=any(

@@ -1,7 +1,6 @@
 """Collects what the parts of one message show, within the limits."""
 
 from collections.abc import Iterable
-from email.message import Message
 from hashlib import sha256
 
 from intake.evidence.containers import Allowance
@@ -16,7 +15,6 @@ from intake.evidence.values import (
 )
 
 LONGEST_NAMED_AS = 1000
-Entity = Message
 
 
 class Gathering:
@@ -39,6 +37,7 @@ class Gathering:
         self.texts: list[str] = []
         self.kept = 0
         self.searched = 0
+        self.seen = 0  # places of identifiers
         self.parts = 0
         self.has_delivery_status = False
         self._limits_hit: dict[str, None] = {}
@@ -52,6 +51,11 @@ class Gathering:
     def holds_evidence(self) -> bool:
         """Tell whether anything was found that names or is a certificate or a key."""
         return bool(self.identifiers or self.certificates or self.keys or self.csrs)
+
+    @property
+    def room(self) -> int:
+        """Return how many more places are looked at; bounds the time for lists without end."""
+        return max(0, self.limits.identifiers - self.seen)
 
     def hit(self, limit: str) -> None:
         """Record that a limit was hit."""
@@ -80,11 +84,13 @@ class Gathering:
             self.hit(f"more than {most} {what}; the rest is not listed")
 
     def _add_identifier(self, named: Named, part: str) -> None:
+        self.seen += 1
+        if self.seen >= self.limits.identifiers:
+            self.hit(f"more than {self.limits.identifiers} identifiers; the rest is not looked for")
         key = (named.kind, named.value, part)
         if key in self.identifiers:
             return
         if len(self.identifiers) >= self.limits.identifiers:
-            self.hit(f"more than {self.limits.identifiers} identifiers; the rest is not listed")
             return
         written = named.named_as[:LONGEST_NAMED_AS]
         self.identifiers[key] = Identifier(named.kind, named.value, part, named.offset, written)

@@ -8,11 +8,12 @@ fits nothing is listed as such and never dropped.
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
 from intake.evidence.domains import find_domains
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
-from intake.evidence.links import SHA1_DIGITS, SHA256_DIGITS, Link, find_links
+from intake.evidence.links import MOST, SHA1_DIGITS, SHA256_DIGITS, Link, find_links
 from intake.evidence.serials import find_serials
 from intake.evidence.shapes import HEX, hex_shape, runs_of
 
@@ -50,6 +51,7 @@ _CRTSH_ID = re.compile(
 )
 _HEX_LINE = re.compile(r"[0-9A-Fa-f][^\r\n]*")
 _GOES_ON = re.compile(r"[:-][ \t]*\r?\n")
+_NEXT_ID = re.compile(r"(?:[\s,;&>|]|and\b){1,40}+(\d{5,19})(?!\w|\.\d)")
 _LETTER = re.compile(r"[A-Fa-f]")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -71,19 +73,15 @@ _LABEL_REACH = 44  # characters before a value, blanks collapsed
 _LINE_REACH = 400
 
 
-def find_named(text: str) -> list[Named]:
-    """Return everything that a text names, in order."""
-    links = find_links(text)
+def find_named(text: str, *, most: int = MOST) -> list[Named]:
+    """Return everything that a text names, in order; at most so many of each form."""
+    links = find_links(text, most=most)
     found = [named for link in links for named in _of_link(link)]
     plain = blank(text, [(link.start, link.end) for link in links])
     found += find_pins(plain)
-    found += [
-        Named("crtsh_id", str(int(match[1])), match.start(), match[0])
-        for match in (_CRTSH_ID.finditer(plain) if "crt.sh" in plain.lower() else ())
-        if int(match[1])
-    ]
-    found += _find_hex(plain)
-    found += [Named("domain", name, at, name) for name, at in find_domains(plain)]
+    found += find_written_ids(plain)
+    found += _find_hex(plain, most)
+    found += [Named("domain", name, at, name) for name, at in find_domains(plain, most=most)]
     found.sort(key=lambda named: named.offset)
     return found
 
@@ -120,6 +118,20 @@ def find_pins(text: str) -> list[Named]:
     ]
 
 
+def find_written_ids(text: str) -> list[Named]:
+    """Return crt.sh ids that are written out, as in `crt.sh IDs 19429431, 626981823`."""
+    if "crt.sh" not in text.lower():
+        return []
+    found: list[Named] = []
+    for first in _CRTSH_ID.finditer(text):
+        match: re.Match[str] | None = first
+        while match:
+            if int(match[1]):
+                found.append(Named("crtsh_id", str(int(match[1])), match.start(1), match[1]))
+            match = _NEXT_ID.match(text, match.end())
+    return found
+
+
 @dataclass(frozen=True)
 class _Run:
     start: int
@@ -128,13 +140,13 @@ class _Run:
     contiguous: bool = True
 
 
-def _find_hex(text: str) -> list[Named]:
-    serials = find_serials(text)
+def _find_hex(text: str, most: int) -> list[Named]:
+    serials = find_serials(text, most=most)
     found = [
         Named("serial_number", one.value, one.start, text[one.start : one.end]) for one in serials
     ]
     starts = [one.start for one in serials]
-    for run in _runs(text):
+    for run in _runs(text, most):
         before = bisect_right(starts, run.start) - 1
         if before >= 0 and run.start < serials[before].end and len(run.digits) != SHA1_DIGITS:
             continue
@@ -144,11 +156,11 @@ def _find_hex(text: str) -> list[Named]:
     return found
 
 
-def _runs(text: str) -> list[_Run]:
+def _runs(text: str, most: int) -> list[_Run]:
     shape = hex_shape(text)
     runs: list[_Run] = []
     done = 0
-    for start, _ in runs_of(shape, HEX, SHORTEST_HEX):
+    for start, _ in islice(runs_of(shape, HEX, SHORTEST_HEX), most):
         prefixed = start > 1 and text[start - 2 : start] in ("0x", "0X")
         match = _RUN.match(text, start - 2 if prefixed else start) if start >= done else None
         if match:
@@ -156,7 +168,7 @@ def _runs(text: str) -> list[_Run]:
             done = runs[-1].end
     for pattern, hints in ((_PAIRS, _SHAPES_OF_PAIRS), (_GROUPS, _SHAPES_OF_GROUPS)):
         if any(hint in shape for hint in hints):
-            for match in pattern.finditer(text):
+            for match in islice(pattern.finditer(text), most):
                 runs += _split_lines(match)
     return runs
 

@@ -54,10 +54,9 @@ def kind_of(signs: KindSigns) -> str:
 
 
 def _is_delivery_status(signs: KindSigns) -> bool:
-    if signs.content_type == "multipart/report" and signs.report_type:
-        return signs.report_type == "delivery-status"
-    if signs.has_delivery_status:
-        return True
+    if signs.content_type == "multipart/report":
+        unnamed = not signs.report_type and signs.has_delivery_status
+        return signs.report_type == "delivery-status" or unnamed
     local = signs.sender.partition("@")[0]
     return local in ("mailer-daemon", "postmaster") and signs.null_return_path
 

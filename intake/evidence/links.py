@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+MOST = 200_000  # links, or values of one kind, in one text
 LONGEST_LINK = 4000  # characters; what is longer is cut
 SHA1_DIGITS, SHA256_DIGITS = 40, 64
 
@@ -48,13 +49,13 @@ _IN_BRACKETS = re.compile(r"<((?:[^\s<>]+[ \t]*\r?\n[ \t>|]*){1,8}[^\s<>]+)>")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
-def find_links(text: str) -> list[Link]:
+def find_links(text: str, *, most: int = MOST) -> list[Link]:
     """Return the links of a text in order, those to crt.sh also without a scheme."""
     lower = text.lower()
     if not any(hint in lower for hint in _DEFANGED_HINTS):
-        return _find(text, lower)
+        return _find(text, lower, most)
     refanged, places = _refang(text)
-    return [_moved(link, text, places) for link in _find(refanged, refanged.lower())]
+    return [_moved(link, text, places) for link in _find(refanged, refanged.lower(), most)]
 
 
 def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
@@ -64,7 +65,7 @@ def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
     return replace(link, start=start, end=end, written=written, defanged=defanged)
 
 
-def _find(text: str, lower: str) -> list[Link]:
+def _find(text: str, lower: str, most: int) -> list[Link]:
     found: list[Link] = []
     done = 0
     if len(lower) != len(text):  # some letters have a longer lower case
@@ -73,6 +74,8 @@ def _find(text: str, lower: str) -> list[Link]:
         start = _start(text, anchor, lower)
         if start is None or start < done:
             continue
+        if len(found) >= most:
+            break
         end, joined = _extent(text, start)
         done = max(end, after)
         if end > after:
@@ -183,8 +186,13 @@ def _place(places: list[tuple[int, int]], at: int) -> int:
 # ---- wrappers ----------------------------------------------------------------------------------
 
 
+_WRAPPER_HINTS = ("safelinks.protection", "urldefense.", "google.com/url")
+
+
 def unwrap(url: str) -> str:
     """Return the link inside the wrapper of a mail gateway, else the link itself."""
+    if not any(hint in url.lower() for hint in _WRAPPER_HINTS):
+        return url
     for _ in range(3):  # wrapped twice was seen where two companies forward to each other
         inner = _unwrapped(url)
         if inner is None:

@@ -44,7 +44,7 @@ def read_html(source: str, *, largest: int) -> Markup:
     links = [node.attributes.get("href") for node in tree.css("a[href], area[href]")]
     root = tree.root
     text = root.text(deep=True, separator="") if root is not None else ""
-    return Markup(text, tuple(link for link in links if link))
+    return Markup(text, tuple(dict.fromkeys(link for link in links if link)))
 
 
 def _is_harmless(source: str) -> bool:

@@ -8,15 +8,17 @@ slashes: "1.2/report.zip/leaf.der". Subjects are the part "subject" (of a nested
 The one parse is that of `email` with its compat32 policy: the modern one raises on real mail.
 """
 
-import email
-import email.policy
 import re
 from dataclasses import dataclass, field
 from email.errors import MissingHeaderBodySeparatorDefect
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from typing import cast
 
 from intake.archive.header import split_header
 from intake.archive.message_id import ids_in
-from intake.evidence.gathering import Entity, Gathering
+from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_value
 
 # What the standard library was seen to raise on hostile mail. Errors of the environment (memory,
@@ -25,6 +27,7 @@ MAIL_ERRORS = (
     RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
 )  # fmt: skip
 LONGEST_NAME = 120
+LONGEST_FIELD = 10_000  # characters; the time for parameters grows with their square
 _BOILERPLATE = (
     200  # characters of a preamble such as `This is a multi-part message in MIME format.`
 )
@@ -38,6 +41,14 @@ _MENTIONING = (
     "original-message-id",
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Entity(Message):
+    """A parsed message or part whose fields are cut where the library's reading of them gets slow."""
+
+    def set_raw(self, name: str, value: str) -> None:
+        """Keep one field; the parser calls this for each."""
+        super().set_raw(name, value[:LONGEST_FIELD])
 
 
 @dataclass(frozen=True)
@@ -64,14 +75,16 @@ def parse(raw: bytes) -> Entity:
     Raises:
         RecursionError and others of `MAIL_ERRORS`: on hostile structure.
     """
-    message: Entity = email.message_from_bytes(raw, policy=email.policy.compat32)
+    message = _parse(raw)
     if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in message.defects):
         header, body = split_header(raw)
         lines = [line for line in header.splitlines(keepends=True) if _FIELD_OR_FOLD.match(line)]
-        message = email.message_from_bytes(
-            b"".join(lines).rstrip(b"\r\n") + b"\r\n\r\n" + body, policy=email.policy.compat32
-        )
+        message = _parse(b"".join(lines).rstrip(b"\r\n") + b"\r\n\r\n" + body)
     return message
+
+
+def _parse(raw: bytes) -> Entity:
+    return cast("Entity", BytesParser(Entity, policy=compat32).parsebytes(raw))
 
 
 def open_entity(piece: Piece, gathering: Gathering) -> list[Piece]:
@@ -133,7 +146,7 @@ def _open_without_boundary(entity: Entity, piece: Piece) -> list[Piece]:
     if lost is None:
         return [Piece(piece.path, piece.depth, data=body, raw=True)]
     header = b'Content-Type: multipart/mixed; boundary="' + lost[1] + b'"\r\n\r\n'
-    again = email.message_from_bytes(header + body, policy=email.policy.compat32)
+    again = _parse(header + body)
     if not again.is_multipart():
         return [Piece(piece.path, piece.depth, data=body, raw=True)]
     return [Piece(piece.path, piece.depth + 1, again)]

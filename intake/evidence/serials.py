@@ -6,6 +6,8 @@ Source: BR 7.1 (serial numbers); RFC 5280 4.1.2.2 (at most 20 octets).
 import re
 from dataclasses import dataclass
 
+from intake.evidence.links import MOST
+
 LONGEST_SERIAL = 42  # hex digits: 20 octets, and one for the sign
 SHORTEST_BARE = 6  # digits of a value whose label has no colon
 SHORTEST_LISTED = 12  # hex digits of the second and later values of a list
@@ -16,9 +18,11 @@ _LABEL = re.compile(
     r"|n[uú]meros? de s[eé]rie|numer[oi] di serie|серийн\w+ номер\w*|シリアル番号|序列号)(?![a-z])",
     re.IGNORECASE,
 )
+# In a subject name this is the number in a trade register.
+_ATTRIBUTE = re.compile(r"serialNumber\s?=")
 _HINTS = ("serial", "serien", "série", "serie", "серийн", "シリアル番号", "序列号")
 _LEAD = re.compile(
-    r"[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?(?:is|are|was|were|of)?[\s>|]{0,20}"
+    r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?(?:is|are|was|were|of)?[\s>|]{0,20}"
     r"(?P<mark>[:=#]|\bis\b)?[\s>|*`'\"(-]{0,80}",
     re.IGNORECASE,
 )
@@ -40,15 +44,17 @@ class Serial:
     end: int
 
 
-def find_serials(text: str) -> list[Serial]:
+def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     """Return the labelled serial numbers of a text in order."""
     lower = text.lower()
     if not any(hint in lower for hint in _HINTS):
         return []
     found: list[Serial] = []
     at = 0
-    while label := _LABEL.search(text, at):
+    while len(found) < most and (label := _LABEL.search(text, at)):
         at = label.end()
+        if _ATTRIBUTE.match(text, label.start()):
+            continue
         for serial in _values(text, at):
             found.append(serial)
             at = serial.end

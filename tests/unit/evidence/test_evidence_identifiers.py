@@ -61,6 +61,8 @@ def test_hex_is_read_by_length_and_label(text, expected):
         ("Serial numbers:\r\n> 0973C18232DBBA\r\n> 00AB12CD34EF56\r\n", ["973c18232dbba", "ab12cd34ef56"]),
         ("Seriennummer: 0973C18232DBBA", ["973c18232dbba"]),
         ("numéro de série : 0973C18232DBBA", ["973c18232dbba"]),
+        ("CN=x, serialNumber=5157550, O=Example", []),
+        ('"serialNumber": "0973C18232DBBA"', ["973c18232dbba"]),
         ("serial number 12 certificates were wrong", []),
         ("the serialised form 0973C18232DBBA", []),
         ("serial numbers added to the list", []),
@@ -110,7 +112,7 @@ def test_domain_names_are_those_that_a_text_speaks_of(text, domains):
     assert [one.value for one in find_named(text) if one.kind == "domain"] == domains
 
 
-LENGTH = 200_000
+LENGTH = 100_000
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_a_long_text_of_anything_is_read_in_linear_time(unit):
     start = time.perf_counter()
     find_named(text)
 
-    assert time.perf_counter() - start < 4
+    assert time.perf_counter() - start < 3
 
 
 def test_one_long_link_list_is_read_in_linear_time():

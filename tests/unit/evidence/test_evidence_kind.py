@@ -97,3 +97,10 @@ def test_the_token_of_a_probe_is_read():
         == "abc"
     )
     assert extract_evidence(make_message()).probe_token is None
+
+
+def test_a_bounce_that_a_person_forwards_is_no_bounce():
+    inner = "Content-Type: multipart/report; report-type=delivery-status; boundary=a\r\n\r\n--a\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n--a--\r\n"
+    raw = make_message(headers=(("Content-Type", "message/rfc822"),), body=inner)
+
+    assert extract_evidence(raw).kind == "report"

@@ -78,6 +78,10 @@ def test_each_link_form_names_what_its_parameter_says(link, named):
         ("https://crt.sh/?id=3D194=\r\n29431 now", ["19429431"]),
         ("<https://crt.sh/?opt=cablint\r\n&id=19429431>", ["19429431"]),
         ("crt.sh ID 19429431, crt.sh id: 6", ["19429431", "6"]),
+        (
+            "crt.sh IDs: 19429431, 626981823 and\r\n> 100609198.",
+            ["19429431", "626981823", "100609198"],
+        ),
         ("https://notcrt.sh/?id=5 https://example.com/crt.sh/?id=6", []),
     ],
 )

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3] / "fixtures"
 KEY = (ROOT / "certificates" / "compromised.key").read_text("ascii")
 LINES = [line for line in KEY.splitlines() if "-----" not in line]
 MAILS = sorted((ROOT / "emails").glob("*.eml"))
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 PIECES = [
     b"From: ", b"To: a@b\r\n", b"Subject: =?utf-8?q?x?=", b"Content-Type: ", b"multipart/mixed; boundary=a", b"text/html",
     b"message/rfc822", b"message/delivery-status", b"; charset=utf-16", b"; charset=punycode", b"\r\n", b"\r\n\r\n", b"\n", b"--a\r\n", b"--a--\r\n",
@@ -116,7 +116,7 @@ def dressed_keys(draw) -> bytes:
 
 
 @given(dressed_keys())
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_piece_of_a_private_key_comes_out(raw):
     evidence = extract_evidence(raw)
     shown = "".join(char for char in repr(evidence) if char.isalnum() or char in "+/=")
