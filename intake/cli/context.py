@@ -46,11 +46,16 @@ def open_context(options: argparse.Namespace) -> Context:
 
     config = open_config(options)
     database = open_database(config.database.url)
-    if hasattr(options, "closing"):  # `main` closes what a command opened, however it ends
-        options.closing.callback(database.close)
+    close_at_end(options, database)
     if config.service.testing:
         mark_as_testing(database)
     return Context(config, database, standing_clock(config.service.testing), acting_user())
+
+
+def close_at_end(options: argparse.Namespace, database: "Database") -> None:
+    """Have `main` close a database when its command ends, however it ends."""
+    if hasattr(options, "closing"):
+        options.closing.callback(database.close)
 
 
 def mark_as_testing(database: "Database") -> None:

@@ -7,7 +7,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intake.cli.context import acting_user, add_command, mark_as_testing, open_config
+from intake.cli.context import (
+    acting_user,
+    add_command,
+    close_at_end,
+    mark_as_testing,
+    open_config,
+)
 from intake.cli.output import print_line
 from intake.clock import standing_clock
 from intake.errors import ConfigError, ConfigProblem
@@ -34,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
         database, database_is_new = initialise_database(config.database.url)
     except PermissionError as error:
         raise _refused("database.url", config.database.url, error) from None
+    close_at_end(options, database)
     _protect(config.database.url)
     if config.service.testing:
         mark_as_testing(database)
@@ -48,7 +55,6 @@ def run(options: argparse.Namespace) -> int:
                 key_made=key_is_new,
             )
     _say(config, key_is_new=key_is_new, database_is_new=database_is_new)
-    database.close()
     return 0
 
 
