@@ -302,7 +302,7 @@ class SlackStandIn:
 
     def show_clock(self, clock: Clock) -> None:
         """Show the demo's clock on the page, and give messages its time."""
-        self.clock = self.shown_clock = clock
+        self.shown_clock = clock
         self.changed()
 
     # ---- inside --------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ class SlackStandIn:
 
     def new_ts(self) -> str:
         """Return the time stamp that names a message; each one is later than the last."""
-        stamp = f"{self.clock().timestamp():.0f}.{next(self._numbers):06d}"
+        stamp = f"{int(self.now().timestamp())}.{next(self._numbers):06d}"
         newest = self.messages[-1]["ts"] if self.messages else ""
         return stamp if stamp > newest else f"{newest.split('.')[0]}.{next(self._numbers):06d}"
 
@@ -335,7 +335,7 @@ class SlackStandIn:
 
     def now(self) -> datetime:
         """Return the present instant of this Slack."""
-        return self.clock()
+        return (self.shown_clock or self.clock)()
 
     def _wait(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
         if self._loop is None:

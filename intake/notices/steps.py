@@ -104,11 +104,22 @@ def step_words(view: TicketView, duty: Duty, now: datetime) -> str:
 def covered(notice: Notice, now: datetime) -> str:
     """Name the steps that a notice covers, and how late it is."""
     names = list(dict.fromkeys([*notice.covers, notice.step])) if notice.step else notice.covers
-    steps = ", ".join(escape(name) for name in names) or "step"
     word = "Steps" if len(names) > 1 else "Step"
+    told = f"{word}: {escape(_by_track(names))}"
     late = now - notice.due_at
-    told = f"{word}: {steps}"
-    return f"{told}, told {span(late)} late" if late > PUNCTUAL else told
+    if late <= PUNCTUAL:
+        return told
+    which = "the newest " if len(names) > 1 else ""
+    return f"{told}, {which}told {span(late)} late"
+
+
+def _by_track(names: Sequence[str]) -> str:
+    """Name each track once: `acknowledgement 12h, 18h; preliminary report 12h`."""
+    hours: dict[str, list[str]] = {}
+    for name in names:
+        track, _, after = name.rpartition(" ")
+        hours.setdefault(track, []).append(after)
+    return "; ".join(f"{track} {', '.join(after)}".strip() for track, after in hours.items())
 
 
 def _about(view: TicketView) -> str:

@@ -290,12 +290,15 @@ function render() {
 async function refresh() {
   if (refresh.running) { refresh.again = true; return; }
   refresh.running = true;
-  do {
-    refresh.again = false;
-    state = await (await fetch("/ui/state")).json();
-    render();
-  } while (refresh.again);
-  refresh.running = false;
+  try {
+    do {
+      refresh.again = false;
+      state = await (await fetch("/ui/state")).json();
+      render();
+    } while (refresh.again);
+  } finally {
+    refresh.running = false;
+  }
 }
 
 byId("user").addEventListener("change", render);

@@ -43,10 +43,12 @@ def test_a_step_calls_the_group_and_says_what_is_owed():
 
 
 def test_missed_steps_are_named_with_how_late_it_is():
-    notice = step(covers=["acknowledgement 12h", "acknowledgement 18h"])
+    notice = step(covers=["acknowledgement 12h", "preliminary report 12h", "acknowledgement 18h"])
     text = step_text(notice, make_view(), NOW + timedelta(hours=20))
 
-    assert "Steps: acknowledgement 12h, acknowledgement 18h, told 2 h late" in text
+    assert (
+        "Steps: acknowledgement 12h, 18h; preliminary report 12h, the newest told 2 h late" in text
+    )
 
 
 def test_a_breach_says_that_the_limit_is_broken():
