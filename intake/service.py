@@ -118,7 +118,7 @@ class Loop:
         """Work until the service stops; what fails is said once for each change of state."""
         while not stopping.is_set():
             wait = self.once()
-            if wait > 0:
+            if wait > 0 and not stopping.is_set():
                 self.wake.wait(wait)
             self.wake.clear()
 

@@ -361,6 +361,7 @@ def _item_as_json(view: ItemView) -> dict[str, Any]:
 def _notice_as_json(notice: Notice) -> dict[str, Any]:
     return {
         "step": notice.step or notice.kind,
+        "covers": notice.covers,
         "due_at": render_instant(notice.due_at),
         "sent_at": render_instant(notice.sent_at),
         "medium": notice.medium,
