@@ -69,7 +69,8 @@ def _problem_in_block(block: dict[str, Any], known: frozenset[str]) -> str | Non
         "actions": lambda one: _problem_in_elements(one, "actions"),
         "input": _problem_in_input,
     }
-    return checks.get(kind, lambda _: None)(block)
+    check = checks.get(kind)
+    return None if check is None else check(block)
 
 
 def _problem_in_section(block: dict[str, Any]) -> str | None:
@@ -122,7 +123,8 @@ def _problem_in_element(element: object) -> str | None:
         "plain_text_input": lambda _: None,
         "datetimepicker": lambda _: None,
     }
-    return checks.get(kind, lambda _: f"unsupported element: {kind}")(element)
+    check = checks.get(kind)
+    return f"unsupported element: {kind}" if check is None else check(element)
 
 
 def _problem_in_button(button: dict[str, Any]) -> str | None:
