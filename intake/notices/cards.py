@@ -158,10 +158,11 @@ def certificates_line(view: TicketView) -> str:
     counts = view.counts
     if not counts.total:
         return "No certificate is named; read the mail."
+    if counts.total == 1:
+        whose = "not ours" if counts.not_ours else "not yet known whose"
+        return f"1 certificate, {'ours' if counts.ours else whose}"
     if counts.ours == counts.total:
-        return (
-            f"{count(counts.total, 'certificate')}, {'ours' if counts.total == 1 else 'all ours'}"
-        )
+        return f"{counts.total:,} certificates, all ours"
     parts = [
         f"{number:,} {what}"
         for number, what in (

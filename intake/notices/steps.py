@@ -30,7 +30,7 @@ from intake.notices.duties import (
     needs_report,
 )
 from intake.notices.view import TicketView
-from intake.notices.words import escape, from_mail, mention, span, utc
+from intake.notices.words import SLACK_GROUP, escape, from_mail, mention, span, utc
 from intake.tables import Notice
 
 PUNCTUAL = timedelta(minutes=2)  # the service looks once a minute
@@ -74,7 +74,7 @@ def render_step(
     """Render a step for Slack."""
     duty = duty_of(notice, view)
     lines = [headline(duty, now), f"*CPR-{view.number}* {step_words(view, duty, now)}"]
-    calls = " ".join(filter(None, map(mention, notice.to.split(","))))
+    calls = _calls(notice)
     blocks: list[Block] = [section("\n".join([*([calls] if calls else []), *lines]))]
     blocks.append(section(_about(view)))
     elements: list[Any] = []
@@ -111,6 +111,12 @@ def covered(notice: Notice, now: datetime) -> str:
         return told
     which = "the newest " if len(names) > 1 else ""
     return f"{told}, {which}told {span(late)} late"
+
+
+def _calls(notice: Notice) -> str:
+    """Mention the groups that are called; a direct message calls its reader anyway."""
+    recipients = notice.to.split(",")
+    return " ".join(mention(one) for one in recipients if SLACK_GROUP.fullmatch(one))
 
 
 def _by_track(names: Sequence[str]) -> str:
@@ -150,7 +156,7 @@ def render_text(notice: Notice) -> Card:
     lines = [from_mail(line, 300) for line in notice.text.splitlines() if line.strip()][:40]
     first, *others = lines or [escape(notice.kind)]
     body = "\n".join([f"{sign.get(notice.kind, '')}*{first}*", *others])
-    calls = " ".join(filter(None, map(mention, notice.to.split(","))))
+    calls = _calls(notice)
     return Card((section(f"{calls}\n{body}" if calls else body),), f"{calls} {first}".strip())
 
 

@@ -125,6 +125,23 @@ def test_what_was_not_checked_is_never_called_clean():
     assert "1 not linted yet, 1 could not be linted: not checked, not clean" in card_text(view)
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (CertificateCounts(total=1, ours=1), "*1 certificate, ours*"),
+        (CertificateCounts(total=1, not_ours=1), "*1 certificate, not ours*"),
+        (CertificateCounts(total=1), "*1 certificate, not yet known whose*"),
+        (CertificateCounts(total=1200, ours=1200), "*1,200 certificates, all ours*"),
+        (
+            CertificateCounts(total=14, ours=10, not_ours=1),
+            "*14 certificates:* 10 ours, 1 not ours, 3 not yet known whose",
+        ),
+    ],
+)
+def test_the_card_says_whose_the_certificates_are(counts, words):
+    assert words in card_text(make_view(counts=counts))
+
+
 def test_trouble_with_the_look_up_is_told():
     counts = CertificateCounts(total=1, unresolved=1, problem="crt.sh answered <503>")
 
