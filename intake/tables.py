@@ -48,12 +48,24 @@ class Message(SQLModel, table=True):
     kind: str | None = None  # report | reply | auto_reply | delivery_status | unparsed
     reading_problems: list[str] = _json_list()  # limits hit, unreadable parts
     holds_private_key: bool = False
+    # A stub stands for a message of which only the beginning, or nothing, could be fetched so far.
+    stands_for: str | None = None  # why: "oversized" | "unreadable"; None: it is a whole message
+    completes: int | None = Field(default=None, foreign_key="message.id")  # a stub
 
 
 class SealedMessage(SQLModel, table=True):
     """The raw bytes of a message: zstd, then AES-256-GCM under the archive key."""
 
     message: int = Field(primary_key=True, foreign_key="message.id")
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # or a list of pieces
+
+
+class SealedPiece(SQLModel, table=True):
+    """A piece of a message that is too large to be held in memory, sealed by itself."""
+
+    stream: str = Field(primary_key=True)  # hex, at random; the sealed list of pieces names it
+    number: int = Field(primary_key=True)  # from 0
+    size: int  # bytes before sealing
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
@@ -81,7 +93,9 @@ class MessageIdEntry(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     message: int = Field(foreign_key="message.id", index=True)
-    source: str  # "header": its own | "mentioned": in References, a nested or quoted message
+    # header: its own | mentioned: in References, a nested or quoted message
+    # replaced: of a stub, since the whole message is there
+    source: str
     original: str  # as the header has it, unfolded and trimmed, bytes as latin-1
     normalised: str = Field(index=True)  # without brackets and blanks, case kept
     folded: str = Field(index=True)  # normalised, case folded
@@ -116,7 +130,7 @@ class WatchedMailbox(SQLModel, table=True):
 
 
 class UidGap(SQLModel, table=True):
-    """UIDs that the server assigned and that we don't have: gone before we looked, or unreadable."""
+    """UIDs that the server assigned and whose messages we don't have, or not whole."""
 
     __table_args__ = (UniqueConstraint("mailbox", "folder", "uidvalidity", "uid_from"),)
 
@@ -126,10 +140,16 @@ class UidGap(SQLModel, table=True):
     uidvalidity: int
     uid_from: int
     uid_to: int
-    reason: str = "gone"  # gone: before we looked | unreadable: listed, tried again at each poll
+    # gone: before we looked | unreadable: listed, tried again | oversized: fetched in pieces
+    reason: str = "gone"
     after: datetime | None = None  # last poll before they were assigned; None: before the first one
     noticed_at: datetime
     resolved_at: datetime | None = None  # when we got them after all
+    tried_at: datetime | None = None  # last time that the server did not hand it out
+    stub: int | None = Field(default=None, foreign_key="message.id")  # stands for it meanwhile
+    beginning_sha256: str | None = None  # of the bytes that the stub has of it
+    size: int | None = None  # bytes, as the server states
+    stream: str | None = None  # of the pieces that we have already
 
 
 class Coverage(SQLModel, table=True):

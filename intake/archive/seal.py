@@ -3,13 +3,18 @@
 Mail holds personal data and, in this mailbox, private keys. Each seal is bound to the digest of
 its message, so that bytes swapped between rows do not open. Without the key file, or with another
 one, nothing opens: it must be kept apart from the backup.
+
+A message that is too large for memory is sealed in pieces, each bound to its stream and number;
+what stands in place of its bytes is the list of them, bound to the digest of the whole.
 """
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import zstandard
@@ -24,6 +29,7 @@ from intake.errors import VerificationError
 from intake.tables import Fact
 
 VERSION = b"\x01"  # zstd, AES-256-GCM, nonce of 96 bits in front
+IN_PIECES = b"\x02"  # sealed the same way, but it is a `PieceList`
 LEVEL = 3
 NONCE_BYTES = 12
 KEY_BYTES = 32
@@ -35,6 +41,15 @@ KEY_FILE = """\
 # Keep a copy apart from the database and its backups.
 {key}
 """
+
+
+@dataclass(frozen=True)
+class PieceList:
+    """Which pieces make up a message that was sealed in pieces."""
+
+    stream: str  # hex, made at random for each message
+    count: int
+    size: int  # bytes of all pieces together
 
 
 class ArchiveKey:
@@ -87,28 +102,58 @@ class ArchiveKey:
 
     def seal(self, raw: bytes, sha256: str) -> bytes:
         """Return the sealed form of a message whose digest this is."""
-        nonce = os.urandom(NONCE_BYTES)
-        packed = self._compressor().compress(raw)
-        return VERSION + nonce + self._seal.encrypt(nonce, packed, bytes.fromhex(sha256))
+        return VERSION + self._close(raw, bytes.fromhex(sha256))
 
     def open(self, sealed: bytes, sha256: str) -> bytes:
-        """Return the raw bytes.
+        """Return the raw bytes of a message that was sealed whole.
 
         Raises:
             VerificationError: if they are not the bytes that were sealed under this key.
         """
-        if sealed[:1] != VERSION:
-            text = f"Message {sha256} is sealed in a form that this program does not know."
+        raw = self._open(sealed, VERSION, bytes.fromhex(sha256), f"message {sha256}")
+        if hashlib.sha256(raw).hexdigest() != sha256:
+            raise VerificationError(damaged(f"message {sha256}"))
+        return raw
+
+    def seal_piece(self, piece: bytes, stream: str, number: int) -> bytes:
+        """Return the sealed form of one piece of a large message."""
+        return VERSION + self._close(piece, _place(stream, number))
+
+    def open_piece(self, sealed: bytes, stream: str, number: int) -> bytes:
+        """Return the bytes of one piece.
+
+        Raises:
+            VerificationError: if they are not the bytes that were sealed for this place.
+        """
+        return self._open(sealed, VERSION, _place(stream, number), f"piece {number} of {stream}")
+
+    def seal_list(self, pieces: PieceList, sha256: str) -> bytes:
+        """Return what stands in place of a message's bytes when they are in pieces."""
+        return IN_PIECES + self._close(json.dumps(asdict(pieces)).encode(), bytes.fromhex(sha256))
+
+    def open_list(self, sealed: bytes, sha256: str) -> PieceList:
+        """Return which pieces make up a message.
+
+        Raises:
+            VerificationError: if it is not what was sealed for this message under this key.
+        """
+        text = self._open(sealed, IN_PIECES, bytes.fromhex(sha256), f"message {sha256}")
+        return PieceList(**json.loads(text))
+
+    def _close(self, data: bytes, bound_to: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._seal.encrypt(nonce, self._compressor().compress(data), bound_to)
+
+    def _open(self, sealed: bytes, version: bytes, bound_to: bytes, what: str) -> bytes:
+        if sealed[:1] != version:
+            text = f"The archived {what} is sealed in a form that this program does not know."
             raise VerificationError(text)
         nonce, rest = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         try:
-            packed = self._seal.decrypt(nonce, rest, bytes.fromhex(sha256))
-            raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=LARGEST_MESSAGE)
+            packed = self._seal.decrypt(nonce, rest, bound_to)
+            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=LARGEST_MESSAGE)
         except (InvalidTag, ValueError, zstandard.ZstdError):
-            raise VerificationError(_damaged(sha256)) from None
-        if hashlib.sha256(raw).hexdigest() != sha256:
-            raise VerificationError(_damaged(sha256))
-        return raw
+            raise VerificationError(damaged(what)) from None
 
     def token(self, purpose: str, text: str) -> str:
         """Return a keyed digest as hex, for what must come back to us unforged."""
@@ -156,11 +201,43 @@ def _derive(secret: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(secret)
 
 
-def _damaged(sha256: str) -> str:
+def is_in_pieces(sealed: bytes) -> bool:
+    """Say whether this is the list of a message's pieces, and not its bytes."""
+    return sealed[:1] == IN_PIECES
+
+
+def reseal(old: ArchiveKey, new: ArchiveKey, sealed: bytes, sha256: str) -> bytes:
+    """Return what stands for a message under another key; its pieces are resealed by themselves.
+
+    Raises:
+        VerificationError: if it does not open under the old key.
+    """
+    if is_in_pieces(sealed):
+        return new.seal_list(old.open_list(sealed, sha256), sha256)
+    return new.seal(old.open(sealed, sha256), sha256)
+
+
+def reseal_piece(
+    old: ArchiveKey, new: ArchiveKey, sealed: bytes, *, stream: str, number: int
+) -> bytes:
+    """Return a piece under another key.
+
+    Raises:
+        VerificationError: if it does not open under the old key.
+    """
+    return new.seal_piece(old.open_piece(sealed, stream, number), stream, number)
+
+
+def damaged(what: str) -> str:
+    """Say that archived bytes do not verify, and what to do."""
     return (
-        f"The archived bytes of message {sha256} do not verify: they were changed, "
+        f"The archived bytes of {what} do not verify: they were changed, "
         "or sealed under another key. Restore them from a backup."
     )
+
+
+def _place(stream: str, number: int) -> bytes:
+    return f"piece {number} of {stream}".encode()
 
 
 def _sync_folder(folder: Path) -> None:
