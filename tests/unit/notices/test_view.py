@@ -104,6 +104,7 @@ def test_the_document_has_exactly_the_keys_of_the_contract(database: Database):
         "notices": [
             {
                 "step": "card",
+                "covers": [],
                 "due_at": "2026-11-24T12:00:00Z",
                 "sent_at": None,
                 "medium": "slack",
