@@ -391,7 +391,7 @@ def test_a_database_address_that_can_not_be_used_is_status_3_without_its_passwor
 def test_a_locked_database_is_status_4(
     installation: Installation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intake.database.BUSY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("intake.database.engine.BUSY_TIMEOUT_SECONDS", 0)
     raw = installation.config.path.parent / "one.eml"
     raw.write_bytes(make_message())
 

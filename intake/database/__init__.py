@@ -1,0 +1,33 @@
+"""The database: opening it, its transactions, and what differs between SQLite and PostgreSQL."""
+
+from intake.database.engine import make_engine, sqlite_path
+from intake.database.faults import is_environment_error
+from intake.database.schema import (
+    SCHEMA_VERSION,
+    UNFINISHED_COPY,
+    initialise_database,
+    open_database,
+    schema_version,
+    upgrade,
+)
+from intake.database.sessions import Database
+from intake.database.text import indexable, storable
+from intake.database.writer_lock import NoLongerTheWriterError, WriterLock, one_writer
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "UNFINISHED_COPY",
+    "Database",
+    "NoLongerTheWriterError",
+    "WriterLock",
+    "indexable",
+    "initialise_database",
+    "is_environment_error",
+    "make_engine",
+    "one_writer",
+    "open_database",
+    "schema_version",
+    "sqlite_path",
+    "storable",
+    "upgrade",
+]

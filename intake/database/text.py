@@ -1,0 +1,48 @@
+"""Text that every database takes: no NUL, no lone surrogates, and short enough for an index.
+
+PostgreSQL refuses NUL in text, neither database takes half a surrogate pair, and mail holds both.
+The engine replaces them in whatever it sends, in values stored and values sought alike, so that
+what was stored under such a text is found by it.
+"""
+
+import re
+from typing import Any
+
+REPLACEMENT = "\ufffd"
+LONGEST_KEY_BYTES = (
+    2000  # in UTF-8; an index of PostgreSQL takes 2,704 a row, other columns included
+)
+_UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """Return the text with a replacement character for what no database keeps."""
+    if "\x00" not in text:
+        if text.isascii():
+            return text
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            pass
+        else:
+            return text
+    return _UNKEEPABLE.sub(REPLACEMENT, text)
+
+
+def indexable(text: str) -> str:
+    """Return the text cut to what fits into an index; store and seek it in this form."""
+    kept = storable(text)
+    if len(kept) * 4 <= LONGEST_KEY_BYTES:
+        return kept
+    return kept.encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
+
+
+def storable_parameters(value: Any) -> Any:  # noqa: ANN401 - whatever a driver is given
+    """Return a statement's parameters with every text in them storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {name: storable_parameters(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(storable_parameters, value))
+    return value
