@@ -28,13 +28,15 @@ from intake.config import Secret
 from intake.errors import VerificationError
 from intake.tables import Fact
 
-VERSION = b"\x01"  # zstd, AES-256-GCM, nonce of 96 bits in front
+VERSION = b"\x01"  # key id, nonce of 96 bits, and zstd in AES-256-GCM
 IN_PIECES = b"\x02"  # sealed the same way, but it is a `PieceList`
 LEVEL = 3
+KEY_ID_BYTES = 4  # of the fingerprint: which key a seal is under, while the key is changed
 NONCE_BYTES = 12
 KEY_BYTES = 32
 LARGEST_MESSAGE = 1 << 31  # bytes a seal may open to
 KEY_CHECK = "archive_key_check"
+KEY_CHANGE = "archive_key_change"  # fingerprint of the new key, while a change is not finished
 
 KEY_FILE = """\
 # The archive key of intake: without it no archived message can be read.
@@ -60,6 +62,7 @@ class ArchiveKey:
         self._seal = AESGCM(_derive(secret, "intake seal"))
         self._token = _derive(secret, "intake token")
         self._check = _derive(secret, "intake check")
+        self.id = bytes.fromhex(self.fingerprint())[:KEY_ID_BYTES]
         self._local = threading.local()  # a compressor serves one thread
 
     @classmethod
@@ -142,13 +145,18 @@ class ArchiveKey:
 
     def _close(self, data: bytes, bound_to: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._seal.encrypt(nonce, self._compressor().compress(data), bound_to)
+        return (
+            self.id + nonce + self._seal.encrypt(nonce, self._compressor().compress(data), bound_to)
+        )
 
     def _open(self, sealed: bytes, version: bytes, bound_to: bytes, what: str) -> bytes:
         if sealed[:1] != version:
             text = f"The archived {what} is sealed in a form that this program does not know."
             raise VerificationError(text)
-        nonce, rest = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        if key_id(sealed) != self.id:
+            raise VerificationError(damaged(what))
+        nonce_at = 1 + KEY_ID_BYTES
+        nonce, rest = sealed[nonce_at : nonce_at + NONCE_BYTES], sealed[nonce_at + NONCE_BYTES :]
         try:
             packed = self._seal.decrypt(nonce, rest, bound_to)
             return zstandard.ZstdDecompressor().decompress(packed, max_output_size=LARGEST_MESSAGE)
@@ -186,8 +194,15 @@ def check_key(session: Session, key: ArchiveKey) -> None:
     """Make sure that this is the key that sealed the archive.
 
     Raises:
-        VerificationError: if it is another one.
+        VerificationError: if it is another one, or is being changed.
     """
+    if session.get(Fact, KEY_CHANGE) is not None:
+        text = (
+            "A change of the archive key was begun and is not finished: some messages are under "
+            "the old key and some under the new one. Run `intake archive rekey` with the same "
+            "new key file again; it goes on where it stopped."
+        )
+        raise VerificationError(text)
     fact = session.get(Fact, KEY_CHECK)
     if fact is not None and not hmac.compare_digest(fact.value, key.fingerprint()):
         text = (
@@ -199,6 +214,11 @@ def check_key(session: Session, key: ArchiveKey) -> None:
 
 def _derive(secret: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(secret)
+
+
+def key_id(sealed: bytes) -> bytes:
+    """Return the id of the key that something is sealed under."""
+    return sealed[1 : 1 + KEY_ID_BYTES]
 
 
 def is_in_pieces(sealed: bytes) -> bool:
