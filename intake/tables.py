@@ -223,7 +223,11 @@ class Item(SQLModel, table=True):
     ours: str = "unknown"  # yes | no | unknown
     lint: str = "not_checked"  # not_checked | done | failed
     revocation: str = "not_checked"  # not_checked | good | revoked | unknown
-    reason: str | None = None  # a person's classification, key of tickets/rules.py
+    reason: str | None = None  # the classification, key of tickets/rules.py
+    reason_by: str | None = None  # who classified it; "service": a proof did
+    proved_key: str | None = None  # key_match of the proof that this item was classified by
+    claimed_revoked_at: datetime | None = None  # when somebody said that it is revoked
+    claimed_revoked_by: str | None = None
     merged_into: int | None = Field(default=None, foreign_key="item.id")
     problem: str | None = None  # why it is not resolved yet
 
@@ -290,6 +294,7 @@ class Certificate(SQLModel, table=True):
     not_before: datetime | None = None
     not_after: datetime | None = None
     spki_sha256: str | None = Field(default=None, index=True)
+    key_match: str | None = Field(default=None, index=True)  # see evidence/public_keys.py
     precertificate: bool = False
     read_by: str = "none"  # which reader gave the fields
     ours: str = "unknown"  # yes | no | unknown
@@ -335,6 +340,101 @@ class LintFinding(SQLModel, table=True):
     in_force_at_issuance: bool | None = None
 
 
+# ---- keys --------------------------------------------------------------------------------------
+
+
+class ProvenKey(SQLModel, table=True):
+    """A key that is proved to be compromised, by its first proof; nothing secret stands here."""
+
+    key_match: str = Field(primary_key=True)  # SHA-256 of RSA modulus or x coordinate
+    spki_sha256: str  # as the proof encodes the key
+    kind: str  # private_key | marked_request | kca | pock | jws
+    method: str  # what was verified, in words
+    verifier: str  # the version of what verified it
+    proof_sha256: str
+    part: str  # of the message
+    message: int = Field(foreign_key="message.id")
+    ticket: int | None = Field(default=None, foreign_key="ticket.id")
+    proved_at: datetime
+
+
+class KeyStatement(SQLModel, table=True):
+    """A web signature that says its key is lost, kept until the key is known that verifies it."""
+
+    __table_args__ = (UniqueConstraint("sha256", "message"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    spki_sha256: str = Field(index=True)  # as it claims
+    algorithm: str
+    signed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha256: str
+    part: str
+    message: int = Field(foreign_key="message.id")
+    ticket: int | None = Field(default=None, foreign_key="ticket.id")
+    proved_at: datetime | None = None
+
+
+# ---- revocation --------------------------------------------------------------------------------
+
+
+class RevocationStatus(SQLModel, table=True):
+    """What is known of the revocation of one certificate of ours, its precertificate included."""
+
+    __table_args__ = (UniqueConstraint("issuer_sha256", "serial_number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    issuer_sha256: str
+    serial_number: str
+    certificate: str = Field(foreign_key="certificate.sha256")  # whose addresses are asked
+    watched: bool = True
+    state: str = "not_checked"  # not_checked | good | revoked | unknown
+    crl_state: str | None = (
+        None  # good | revoked | on_hold; None: no sound answer so far, or none is due
+    )
+    ocsp_state: str | None = None  # good | revoked | unknown | on_hold
+    crl_revoked_at: datetime | None = None  # first observed there, by our clock
+    ocsp_revoked_at: datetime | None = None
+    first_observed_revoked_at: datetime | None = None  # on every source that there is
+    asserted_revoked_at: datetime | None = None  # the revocationDate that the CA states
+    reason: int | None = None  # CRLReason; 0 where none is given
+    crl_number: str | None = None  # the highest that was seen; decimal
+    last_good_until: datetime | None = (
+        None  # nextUpdate of the last good answer: so long it may live on
+    )
+    checked_at: datetime | None = None
+    problems: list[str] = _json_list()  # what is wrong now, see certificates/revocation.py
+    detail: str = ""  # why a source gave no sound answer
+
+
+class RevocationDocument(SQLModel, table=True):
+    """A CRL or an OCSP response, byte for byte, zstd-compressed."""
+
+    sha256: str = Field(primary_key=True)  # of the bytes as received
+    compressed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RevocationEvidence(SQLModel, table=True):
+    """One answer of one source for one certificate; a repeat of it only moves `confirmed_at`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    status: int = Field(foreign_key="revocationstatus.id", index=True)
+    source: str  # crl | ocsp
+    url: str
+    answer: str  # good | revoked | unknown | on_hold | unusable | unavailable
+    detail: str = ""  # why it is no sound answer
+    reason: int | None = None
+    asserted_revoked_at: datetime | None = None
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    number: str | None = None  # CRLNumber
+    document: str | None = Field(default=None, foreign_key="revocationdocument.sha256")
+    headers: dict[str, Any] = _json_object()
+    fetched_at: datetime
+    confirmed_at: datetime  # the same answer was last given
+    confirmations: int = 1
+
+
 # ---- work and notices --------------------------------------------------------------------------
 
 
@@ -345,7 +445,7 @@ class Job(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True)  # e.g. "resolve_item:17": nothing is queued twice
-    kind: str  # process_message | resolve_item | lint_certificate
+    kind: str  # process_message | resolve_item | lint_certificate | watch_revocation
     subject: str  # id of the row it is about
     ticket: int | None = Field(default=None, index=True)  # for fairness between tickets
     state: str = "waiting"  # waiting | done | failed
