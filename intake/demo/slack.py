@@ -122,7 +122,7 @@ class SlackStandIn:
             loop.run_until_complete(self._serve())
             started.set()
             loop.run_forever()
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(_end_tasks())
             loop.close()
 
         self._thread = threading.Thread(target=run, name="slack stand-in", daemon=True)
@@ -344,6 +344,15 @@ class SlackStandIn:
             raise RuntimeError(message)
         future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         return future.result(20)
+
+
+async def _end_tasks() -> None:
+    """End what still waits, such as a call that was told to be slow."""
+    own = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() if task is not own]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def direct_channel(user: str) -> str:

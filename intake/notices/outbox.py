@@ -67,6 +67,7 @@ def claim(database: Database, now: datetime) -> tuple[Notice, bool] | None:
             )
             .order_by(is_update, col(Notice.id))
             .limit(1)
+            .with_for_update(skip_locked=True)
         )
         notice = session.exec(query).first()
         if notice is None:

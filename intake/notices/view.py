@@ -223,7 +223,7 @@ def _message_ids(session: Session, numbers: list[int]) -> dict[int, set[str]]:
 
 
 def _places(session: Session, numbers: list[int]) -> dict[int, tuple[Place, ...]]:
-    """Return the folders in which the mail that made each ticket lay, without later replies."""
+    """Return the folders in which mail of each ticket lies or lay."""
     there = func.sum(case((col(Sighting.gone_since).is_(None), 1), else_=0))
     found: dict[int, list[Place]] = defaultdict(list)
     for chunk in chunks(numbers):
