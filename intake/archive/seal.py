@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from intake.config import Secret
 from intake.errors import VerificationError
@@ -196,15 +196,17 @@ def check_key(session: Session, key: ArchiveKey) -> None:
     Raises:
         VerificationError: if it is another one, or is being changed.
     """
-    if session.get(Fact, KEY_CHANGE) is not None:
+    wanted = col(Fact.name).in_((KEY_CHECK, KEY_CHANGE))
+    facts = dict(session.exec(select(Fact.name, Fact.value).where(wanted)).all())
+    if KEY_CHANGE in facts:
         text = (
             "A change of the archive key was begun and is not finished: some messages are under "
             "the old key and some under the new one. Run `intake archive rekey` with the same "
             "new key file again; it goes on where it stopped."
         )
         raise VerificationError(text)
-    fact = session.get(Fact, KEY_CHECK)
-    if fact is not None and not hmac.compare_digest(fact.value, key.fingerprint()):
+    known = facts.get(KEY_CHECK)
+    if known is not None and not hmac.compare_digest(known, key.fingerprint()):
         text = (
             "The archive key is not the one that sealed this archive (archive.key_file). "
             "Put the right key file back; nothing was read or written."

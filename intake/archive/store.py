@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, col, select
 from intake.archive.header import split_header
 from intake.archive.message_id import fold, message_ids_of, normalise
 from intake.archive.received import OurHosts, Receipt, receipt_of
-from intake.archive.seal import ArchiveKey
+from intake.archive.seal import ArchiveKey, check_key
 from intake.errors import UsageError, VerificationError
 from intake.events import SERVICE, record_event
 from intake.jobs import enqueue, enqueue_many
@@ -246,6 +246,7 @@ def _insert(
         insert(_SEALED),
         [{"message": ids[one.sha256], "sealed": key.seal(one.raw, one.sha256)} for one in arrivals],
     )
+    check_key(session, key)  # after it: nothing is left under a key that was changed meanwhile
     entries = [entry for one in arrivals for entry in _id_rows(ids[one.sha256], one.message_ids)]
     if entries:
         session.execute(insert(_ENTRY), entries)
