@@ -10,7 +10,7 @@ from intake.config import Config
 from intake.database import Database, initialise_database
 from tests.builders import make_config
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.postgres"]
 
 
 @pytest.fixture
@@ -20,8 +20,14 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database made by the real migrations."""
+def database(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """An empty database made by the real migrations; on PostgreSQL too where a test is marked so."""
+    if database_kind == "postgresql":
+        with request.getfixturevalue("postgres").database() as database:
+            yield database
+        return
     database, _ = initialise_database(f"sqlite:///{tmp_path}/intake.db")
     yield database
     database.close()

@@ -38,15 +38,17 @@ FIRST_PORT, PORTS = 15_000, 17_000
 PATIENCE = 10.0  # seconds for a server to come up or to go
 
 
+SERVERS = {"dovecot": "dovecot", "postfix": "postfix", "postgres": "postgresql"}  # fixture, marker
 _port_steps = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that uses a server, so that `-m "not dovecot"` leaves them out."""
     for item in items:
-        for server in ("dovecot", "postfix"):
-            if server in getattr(item, "fixturenames", ()):
-                item.add_marker(server)
+        needed = {name.removeprefix("own_") for name in getattr(item, "fixturenames", ())}
+        for server, marker in SERVERS.items():
+            if server in needed:
+                item.add_marker(marker)
 
 
 def free_port() -> int:

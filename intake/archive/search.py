@@ -1,19 +1,24 @@
 """Finding messages: by Message-ID in any form, and by words.
 
-What people type is never full-text syntax: each word is quoted. FTS5 stands behind the functions
-here; another database searches subject and sender only.
+What people type is never full-text syntax. Behind the functions here stands FTS5 on SQLite, and on
+PostgreSQL an index over each message's words, which we cut and fold ourselves: its own text search
+refuses texts beyond a megabyte of words, and such lists are sent to us.
 """
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, text
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import text
+from sqlmodel import Session, col, select
 
 from intake.archive.message_id import fold, normalise, parse_query
 from intake.tables import Message, MessageIdEntry
 
 MOST_WORDS = 20
+LONGEST_WORD = 200  # on PostgreSQL; what is longer is indexed and sought by its beginning
+_WORD = re.compile(r"[^\W_]+")
 LONGEST_ID = 1000  # as `store` indexes them
 
 
@@ -62,7 +67,10 @@ def index_text(
         body: plain text, key blocks left out.
         replacing: what was indexed before and is taken out first; the index alone can't tell.
     """
-    if not _has_full_text(session):
+    if not _has_fts5(session):
+        words = words_of(subject, sender, body)
+        statement = _KEEP_WORDS if replacing is None else _REPLACE_WORDS
+        session.execute(statement, {"id": message_id, "words": words})
         return
     if replacing is not None:
         session.execute(_DELETE, _parameters(message_id, replacing))
@@ -73,13 +81,16 @@ def index_text(
 
 def search_text(session: Session, text: str, limit: int = 50) -> list[Message]:
     """Return messages that hold all these words in subject, sender or body, newest first."""
-    words = [word for word in text.replace("\x00", " ").split() if _has_letter(word)][:MOST_WORDS]
-    if not words:
+    typed = [word for word in text.replace("\x00", " ").split() if _has_letter(word)][:MOST_WORDS]
+    if not typed:
         return []
-    if not _has_full_text(session):
-        return _search_plain(session, words, limit)
-    query = " ".join('"' + word.replace('"', '""') + '"' for word in words)
-    ids = [row[0] for row in session.execute(_SEARCH, {"query": query, "limit": limit})]
+    if _has_fts5(session):
+        query = " ".join('"' + word.replace('"', '""') + '"' for word in typed)
+        rows = session.execute(_SEARCH, {"query": query, "limit": limit})
+    else:
+        words = words_of(*typed)
+        rows = session.execute(_SEARCH_WORDS, {"words": words, "limit": limit})
+    ids = [row[0] for row in rows]
     found = session.exec(select(Message).where(col(Message.id).in_(ids)))
     return sorted(found, key=lambda message: -(message.id or 0))
 
@@ -96,6 +107,33 @@ _SEARCH = text(
     "SELECT rowid FROM message_text WHERE message_text MATCH :query ORDER BY rowid DESC LIMIT :limit"
 )
 
+# And the same for PostgreSQL.
+_KEEP_WORDS = text(
+    "INSERT INTO message_text(message, words) VALUES (:id, :words) ON CONFLICT (message) DO NOTHING"
+)
+_REPLACE_WORDS = text(
+    "INSERT INTO message_text(message, words) VALUES (:id, :words) "
+    "ON CONFLICT (message) DO UPDATE SET words = excluded.words"
+)
+_SEARCH_WORDS = text(
+    "SELECT message FROM message_text WHERE words @> :words ORDER BY message DESC LIMIT :limit"
+)
+
+
+def words_of(*texts: str) -> list[str]:
+    """Return the distinct words of texts, without case and diacritics, as FTS5 would have them."""
+    words: dict[str, None] = {}
+    for one in texts:
+        plain = one.lower() if one.isascii() else _without_marks(one)
+        words.update((word[:LONGEST_WORD], None) for word in _WORD.findall(plain))
+    return list(words)
+
+
+def _without_marks(text: str) -> str:
+    letters = unicodedata.normalize("NFD", text)
+    plain = "".join(sign for sign in letters if unicodedata.category(sign) != "Mn")
+    return unicodedata.normalize("NFC", plain).casefold()
+
 
 def _by(session: Session, column: str, values: Sequence[str], source: str) -> list[Message]:
     if not values:
@@ -108,18 +146,6 @@ def _by(session: Session, column: str, values: Sequence[str], source: str) -> li
     )
 
 
-def _search_plain(session: Session, words: Sequence[str], limit: int) -> list[Message]:
-    statement = select(Message)
-    for word in words:
-        statement = statement.where(
-            or_(
-                func.lower(Message.subject).contains(word.lower(), autoescape=True),
-                func.lower(Message.sender).contains(word.lower(), autoescape=True),
-            )
-        )
-    return list(session.exec(statement.order_by(col(Message.id).desc()).limit(limit)))
-
-
 def _parameters(message_id: int, words: IndexedText) -> dict[str, object]:
     return {
         "id": message_id,
@@ -129,7 +155,7 @@ def _parameters(message_id: int, words: IndexedText) -> dict[str, object]:
     }
 
 
-def _has_full_text(session: Session) -> bool:
+def _has_fts5(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 

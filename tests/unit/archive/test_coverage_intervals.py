@@ -2,10 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
+
 from intake.archive.coverage import Gap, Span, coverage_between, gaps_in
 from intake.database import Database
 from intake.tables import Coverage, Folder
 from tests.builders import NOW
+
+pytestmark = pytest.mark.both_databases
 
 
 def at(minutes: int):

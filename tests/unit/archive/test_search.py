@@ -18,6 +18,8 @@ from intake.database import Database
 from intake.tables import Message, MessageIdEntry
 from tests.builders import NOW, make_message
 
+pytestmark = pytest.mark.both_databases
+
 KEY = ArchiveKey(b"k" * 32)
 
 

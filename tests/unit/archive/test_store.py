@@ -34,6 +34,8 @@ from intake.tables import (
 )
 from tests.builders import NOW, make_message
 
+pytestmark = pytest.mark.both_databases
+
 KEY = ArchiveKey(b"k" * 32)
 OURS = OurHosts.parse(["mx1.ca.example"])
 
