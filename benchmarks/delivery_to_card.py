@@ -36,7 +36,8 @@ def measure(count: int) -> list[float]:
             time.sleep(2)  # IDLE connections stand
             for number in range(count):
                 raw = make_message(
-                    message_id=f"<speed-{number}@reporter.example>", received=(arrived(wall_clock()),)
+                    message_id=f"<speed-{number}@reporter.example>",
+                    received=(arrived(wall_clock()),),
                 )
                 world.clock.now = wall_clock()
                 begun = time.monotonic()
