@@ -123,7 +123,7 @@ def _alternative(plain: str, html: str) -> tuple[str, str]:
     return f'multipart/alternative; boundary="{BOUNDARY}"', f"{text}--{BOUNDARY}--\r\n"
 
 
-def _thread(number: int, chance: random.Random) -> tuple[str, str]:
+def _thread(_number: int, chance: random.Random) -> tuple[str, str]:
     lines = [_sentence(chance, 12) for _ in range(chance.randrange(20, 120))]
     lines += [f"> {_sentence(chance, 11)}" for _ in range(chance.randrange(100, 240))]
     return "text/plain; charset=utf-8", "\r\n".join(lines) + "\r\n"
