@@ -9,8 +9,10 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from intake.certificates.der import DerError, split_certificate
 from intake.certificates.ownership import IssuingCas
 from intake.certificates.read import CertificateFacts, read_certificate
+from intake.evidence.public_keys import key_match
 from intake.tables import Certificate
 
 IdentityKey = tuple[str, str]  # SHA-256 of the issuer name's DER, serial number
@@ -66,6 +68,7 @@ def remember_certificate(
             not_before=facts.not_before,
             not_after=facts.not_after,
             spki_sha256=facts.spki_sha256,
+            key_match=_key_match(der),
             precertificate=facts.precertificate,
             read_by=facts.read_by,
         )
@@ -75,6 +78,13 @@ def remember_certificate(
     session.add(row)
     session.flush()
     return row
+
+
+def _key_match(der: bytes) -> str | None:
+    try:
+        return key_match(split_certificate(der).spki)
+    except DerError:
+        return None
 
 
 def find_same(session: Session, certificate: Certificate | CertificateFacts) -> list[Certificate]:

@@ -10,18 +10,20 @@ from intake.evidence.der import PRIVATE_KEYS, read_signed, recognise, spki_of_cs
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_bytes
 from intake.evidence.identifiers import Named, find_named, named_by_link
+from intake.evidence.key_statements import find_claims, prove_request
 from intake.evidence.keys import (
-    KeyPlace,
     blank,
     find_written_keys,
     key_in_block,
     leave_out,
     read_key,
 )
+from intake.evidence.locked import Locked
 from intake.evidence.markup import read_html, read_xml
 from intake.evidence.parts import Piece, clean_name, parse
+from intake.evidence.proving import add_certificate, note_key, note_locked
 from intake.evidence.quoted import find_quoted_ids
-from intake.evidence.values import FoundCsr, FoundKey
+from intake.evidence.values import FoundCsr
 
 SAMPLE = 4096  # bytes that tell text from other content
 _SIGNATURES = (
@@ -131,18 +133,18 @@ def _read_der(piece: Piece, gathering: Gathering) -> bool:
 def add_object(what: str, der: bytes, path: str, gathering: Gathering) -> None:
     """Note a DER object that was recognised."""
     if what == "certificate":
-        gathering.add_certificate(der, path)
+        add_certificate(der, path, gathering)
     elif what == "csr":
         spki = spki_of_csr(der)
         gathering.csrs[FoundCsr(der, sha256(spki).hexdigest() if spki else None, path)] = None
+        gathering.prove(prove_request(der, path))
     elif what in PRIVATE_KEYS:
-        kind, encrypted, spki_sha256 = read_key(der)
-        gathering.keys[FoundKey(kind, encrypted, spki_sha256, path)] = None
+        note_key(read_key(der), path, gathering)
     elif what == "pkcs7":
         for one in read_signed(der)[0]:
-            gathering.add_certificate(one, path)
+            add_certificate(one, path, gathering)
     elif what == "pkcs12":
-        gathering.unread(path, "a PKCS#12 file, which is locked with a password")
+        note_locked(Locked("pkcs12", der, path), gathering)
     elif what == "enveloped":
         gathering.unread(path, "encrypted")
 
@@ -235,10 +237,11 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     for block in blocks:
         _add_block(block, path, gathering)
     for key in written:
-        _add_key(key, path, gathering)
+        note_key(key.key, path, gathering)
     known = [(block.start, block.end) for block in blocks if recognise(block.data)]
     plain = blank(text, [*secrets, *known])
     gathering.mention(find_quoted_ids(plain))
+    gathering.claim(find_claims(text, path))
     return find_named(plain, most=gathering.room), leave_out(text, secrets)
 
 
@@ -248,7 +251,7 @@ def _add_block(block: Block, path: str, gathering: Gathering) -> None:
             _add_block(inner, path, gathering)
         return
     if block.secret:
-        _add_key(key_in_block(block), path, gathering)
+        note_key(key_in_block(block).key, path, gathering)
         return
     found = recognise(block.data)
     if found:
@@ -268,10 +271,6 @@ def _note_hidden_keys(source: str, text: str, path: str, gathering: Gathering) -
         for block in find_blocks(source):
             if block.secret:
                 _add_block(block, path, gathering)
-
-
-def _add_key(key: KeyPlace, path: str, gathering: Gathering) -> None:
-    gathering.keys[FoundKey(key.kind, key.encrypted, key.spki_sha256, path)] = None
 
 
 def _placed(named: list[Named], source: str) -> list[Named]:

@@ -26,6 +26,7 @@ from intake.evidence.parts import (
     parse,
 )
 from intake.evidence.people import read_people
+from intake.evidence.proving import open_what_is_locked
 from intake.evidence.quoted import find_tokens
 from intake.evidence.values import (
     Evidence,
@@ -62,6 +63,7 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     _read_subject(subject, "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
+    open_what_is_locked(gathering)
     evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", tuple(scan_message_ids(raw)))
     evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
     if taken_apart:
@@ -219,6 +221,7 @@ def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
         identifiers=tuple(gathering.identifiers.values()),
         certificates=tuple(gathering.certificates.values()),
         private_keys=tuple(gathering.keys), csrs=tuple(gathering.csrs),
+        key_proofs=tuple(gathering.proofs), key_claims=tuple(gathering.claims),
         unclassified_hex=tuple(gathering.hexadecimal),
         domains=_domains_of_others(evidence, gathering), urls=tuple(gathering.urls),
         unreadable_parts=tuple(gathering.unreadable), limits_hit=gathering.limits_hit,

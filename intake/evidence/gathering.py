@@ -5,6 +5,9 @@ from hashlib import sha256
 
 from intake.evidence.containers import Allowance
 from intake.evidence.identifiers import Named
+from intake.evidence.key_statements import KeyClaim, KeyProof
+from intake.evidence.locked import Locked
+from intake.evidence.private_keys import Derived
 from intake.evidence.values import (
     FoundCertificate,
     FoundCsr,
@@ -28,6 +31,11 @@ class Gathering:
         self.certificates: dict[tuple[str, str], FoundCertificate] = {}
         self.keys: dict[FoundKey, None] = {}
         self.csrs: dict[FoundCsr, None] = {}
+        self.proofs: dict[KeyProof, None] = {}
+        self.claims: dict[KeyClaim, None] = {}
+        self.locked: dict[Locked, None] = {}  # what a password may open; never leaves this process
+        self.derived: dict[str, Derived | None] = {}  # by SHA-256 of the private key
+        self.key_work = 0.0  # spent on private keys, in keys of 2048 bits
         self.hexadecimal: dict[str, None] = {}
         self.domains: dict[str, None] = {}
         self.urls: dict[str, None] = {}
@@ -102,6 +110,21 @@ class Gathering:
             self.hit(f"more than {self.limits.identifiers} certificates; the rest is not listed")
             return
         self.certificates.setdefault((digest, part), FoundCertificate(der, digest, part))
+
+    def prove(self, proof: KeyProof | None) -> None:
+        """Add what was proved about a key, if anything was."""
+        if proof is None:
+            return
+        if len(self.proofs) < self.limits.keys:
+            self.proofs[proof] = None
+        elif proof not in self.proofs:
+            self.hit(f"more than {self.limits.keys} proofs about keys; the rest is not listed")
+
+    def claim(self, claims: Iterable[KeyClaim]) -> None:
+        """Add statements about keys that can't be verified here."""
+        for one in claims:
+            if len(self.claims) < self.limits.keys:
+                self.claims[one] = None
 
     def add_text(self, text: str) -> None:
         """Keep text for reading and for full-text search."""

@@ -1,31 +1,18 @@
 """Private keys: recognised in whatever form, and never shown.
 
-The hash of the public key is computed from the private part: the public part that a key file
-carries is only a claim. Whether the key belongs to a certificate is judged elsewhere.
+Which public key belongs to one is derived in `private_keys.py`.
 """
 
+import json
 import re
-from base64 import b64encode
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_ssh_private_key,
-)
+from dataclasses import dataclass, replace
 
 from intake.evidence.armour import Block
 from intake.evidence.der import PRIVATE_KEYS, recognise
+from intake.evidence.key_statements import json_objects
+from intake.evidence.private_keys import OPENSSH, HeldKey
 
 LEFT_OUT = "[private key left out]"
-LARGEST_RSA_BITS = 16384  # the arithmetic on larger ones takes too long
-_REFUSALS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm)
-
 _JWK = re.compile(r'"(?:d|p|q|dp|dq|qi)"\s*:\s*"[A-Za-z0-9_=+/-]{16,}+"')
 _OPENSSL_TEXT = re.compile(
     r"\b(?:privateExponent|prime\d|exponent\d|coefficient\d?|priv):"
@@ -39,22 +26,19 @@ _XML_KEY = re.compile(r"<(D|P|Q|DP|DQ|InverseQ)>\s*[A-Za-z0-9+/=\s]{16,}</\1>")
 
 @dataclass(frozen=True)
 class KeyPlace:
-    """A private key in a text: where it stands and what is known of it."""
+    """A private key in a text: where it stands, and the key."""
 
     start: int
     end: int
-    kind: str
-    encrypted: bool = False
-    spki_sha256: str | None = None
+    key: HeldKey
 
 
 def key_in_block(block: Block) -> KeyPlace:
-    """Return what is known of the private key in a secret block."""
-    kind, encrypted, spki = read_key(block.data, password=block.password)
-    if kind == "unknown":
-        kind = _kind_by_label(block.label)
-    encrypted = encrypted or block.password or "ENCRYPTED" in block.label
-    return KeyPlace(block.start, block.end, kind, encrypted, None if encrypted else spki)
+    """Return the private key in a secret block."""
+    key = read_key(block.data, password=block.password)
+    kind = _kind_by_label(block.label) if key.kind == "unknown" else key.kind
+    encrypted = key.encrypted or block.password or "ENCRYPTED" in block.label
+    return KeyPlace(block.start, block.end, replace(key, kind=kind, encrypted=encrypted))
 
 
 def _kind_by_label(label: str) -> str:
@@ -70,69 +54,27 @@ def _kind_by_label(label: str) -> str:
     return "pkcs8" if label in {"PRIVATE KEY", "ENCRYPTED PRIVATE KEY"} else "unknown"
 
 
-def read_key(data: bytes, *, password: bool = False) -> tuple[str, bool, str | None]:
-    """Return kind, whether it is encrypted, and the SHA-256 of the public key if it can be told."""
-    if data.startswith(b"openssh-key-v1\0"):
-        encrypted = data[15:].partition(b"none")[0] != b"\0\0\0\x04"
-        return "openssh", encrypted, None if encrypted else _spki_of_openssh(data)
+def read_key(data: bytes, *, password: bool = False) -> HeldKey:
+    """Return which kind of private key stands in these bytes, and whether it is encrypted."""
+    if data.startswith(OPENSSH):
+        encrypted = data[len(OPENSSH) :].partition(b"none")[0] != b"\0\0\0\x04"
+        return HeldKey("openssh", encrypted, data)
     found = recognise(data)
     if password or found is None or found[0] not in PRIVATE_KEYS:
-        return "unknown", password, None
+        return HeldKey("unknown", password)
     if found[0] == "encrypted_pkcs8":
-        return "pkcs8", True, None
-    return found[0], False, _spki_of_der(data[: found[1]])
-
-
-def _spki_of_der(der: bytes) -> str | None:
-    try:
-        # The library's own check of an RSA key tests primes for seconds; ours is below.
-        return _spki(load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True))
-    except _REFUSALS:
-        return None
-
-
-def _spki_of_openssh(data: bytes) -> str | None:
-    pem = b"-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n-----END OPENSSH PRIVATE KEY-----\n"
-    try:
-        return _spki(
-            load_ssh_private_key(pem % b64encode(data), None, unsafe_skip_rsa_key_validation=True)
-        )
-    except _REFUSALS:
-        return None
-
-
-def _spki(key: Any) -> str | None:  # noqa: ANN401 - any kind of key that the library knows
-    """Return the digest of the public key that belongs to the private part, or None."""
-    public: Any = None
-    if isinstance(key, rsa.RSAPrivateKey):
-        public = key.public_key() if _is_consistent(key) else None
-    elif isinstance(key, ec.EllipticCurvePrivateKey):
-        number = key.private_numbers().private_value
-        public = ec.derive_private_key(number, key.curve).public_key()
-    elif isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
-        public = key.public_key()
-    if public is None:
-        return None
-    return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
-def _is_consistent(key: rsa.RSAPrivateKey) -> bool:
-    """Tell whether the private part belongs to the modulus: only who factored it can make these."""
-    if key.key_size > LARGEST_RSA_BITS:
-        return False
-    numbers = key.private_numbers()
-    p, q, n = numbers.p, numbers.q, numbers.public_numbers.n
-    if p <= 1 or q <= 1 or p * q != n:
-        return False
-    product = numbers.public_numbers.e * numbers.d - 1
-    return product % (p - 1) == 0 and product % (q - 1) == 0
+        return HeldKey("pkcs8", True, data[: found[1]])
+    return HeldKey(found[0], False, data[: found[1]])
 
 
 def find_written_keys(text: str) -> list[KeyPlace]:
     """Return private keys that stand in a text otherwise than as a block of base64."""
     found: list[KeyPlace] = []
     if '"kty"' in text:
-        found += _places(_JWK, text, "jwk")
+        found += _web_keys(text)
+        spans = [(one.start, one.end) for one in found]
+        # What is broken or cut off is no JSON, and a key all the same.
+        found += _places(_JWK, blank(text, spans), "jwk")
     if "privateExponent" in text or "priv:" in text or "prime1" in text:
         found += _places(_OPENSSL_TEXT, text, "openssl_text")
     if "Private-Lines" in text:
@@ -142,8 +84,18 @@ def find_written_keys(text: str) -> list[KeyPlace]:
     return found
 
 
+def _web_keys(text: str) -> list[KeyPlace]:
+    found = []
+    for start, end, jwk in json_objects(text, "kty"):
+        if isinstance(jwk.get("d"), str):
+            material = json.dumps(jwk, sort_keys=True).encode()
+            found.append(KeyPlace(start, end, HeldKey("jwk", False, material)))
+    return found
+
+
 def _places(pattern: re.Pattern[str], text: str, kind: str) -> list[KeyPlace]:
-    return [KeyPlace(match.start(), match.end(), kind) for match in pattern.finditer(text)]
+    key = HeldKey(kind, False)
+    return [KeyPlace(match.start(), match.end(), key) for match in pattern.finditer(text)]
 
 
 def blank(text: str, spans: list[tuple[int, int]]) -> str:

@@ -9,9 +9,10 @@ Source: RFC 8017 3.2, A.1.2; RFC 5958 2; RFC 5915 3; RFC 7517 4; RFC 8037 2.
 
 import base64
 import binascii
+import json
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -62,6 +63,7 @@ CURVES_BY_NAME: dict[str, type[ec.EllipticCurve]] = {
 FACTORS = "RSA: p·q = n, e·d ≡ 1 modulo λ(n)"
 CHALLENGE = "a challenge was signed"
 POINT = "EC: the point was computed from the secret number"
+OPENSSH = b"openssh-key-v1\0"
 SEED = "EdDSA: the public key was computed from the seed"
 
 
@@ -83,6 +85,27 @@ class RsaNumbers:
     d: int
     p: int = 0
     q: int = 0
+
+
+@dataclass(frozen=True)
+class HeldKey:
+    """A private key as it was found; it never leaves the process that reads the message."""
+
+    kind: str  # see FoundKey
+    encrypted: bool
+    material: bytes = field(
+        default=b"", repr=False
+    )  # DER, OpenSSH's form or JSON; b"": can't be read
+
+    def derive(self) -> Derived | None:
+        """Return the public key that belongs to it; None if it proves nothing."""
+        if self.encrypted or not self.material:
+            return None
+        if self.kind == "jwk":
+            return derive_jwk(json.loads(self.material))
+        if self.material.startswith(OPENSSH):
+            return derive_openssh(self.material)
+        return derive_der(self.material)
 
 
 # ---- carriers ----------------------------------------------------------------------------------
@@ -211,13 +234,9 @@ def _proof_of(key: RsaNumbers) -> str | None:
     """Say how an RSA key was proved to belong to its modulus; None if it was not.
 
     With the factors, only who factored the modulus can have made the key. Without them, an
-    exponent that undoes e for any number is as good. An e of 1 undoes itself and proves nothing.
+    exponent that undoes e is as good.
     """
-    if not SMALLEST_RSA_BITS <= key.n.bit_length() <= LARGEST_RSA_BITS or key.n % 2 == 0:
-        return None
-    if key.e < SMALLEST_EXPONENT or key.e % 2 == 0 or key.d < SMALLEST_EXPONENT:
-        return None
-    if max(key.e, key.d) >= key.n:
+    if not _is_sound(key):
         return None
     may_sign = key.n.bit_length() <= MOST_SIGNED_BITS
     if not key.p or not key.q:
@@ -227,6 +246,15 @@ def _proof_of(key: RsaNumbers) -> str | None:
     if not may_sign:
         return FACTORS
     return f"{FACTORS}, and {CHALLENGE}" if _signs_by_factors(key) else None
+
+
+def _is_sound(key: RsaNumbers) -> bool:
+    """Say whether the numbers may be a key's; an exponent of 1 undoes itself and proves nothing."""
+    if not SMALLEST_RSA_BITS <= key.n.bit_length() <= LARGEST_RSA_BITS or key.n % 2 == 0:
+        return False
+    if key.e % 2 == 0 or min(key.e, key.d) < SMALLEST_EXPONENT:
+        return False
+    return max(key.e, key.d) < key.n
 
 
 def _is_consistent(key: RsaNumbers) -> bool:

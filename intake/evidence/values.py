@@ -6,6 +6,8 @@ All of them are frozen, hold plain Python values only and can be sent between pr
 from dataclasses import dataclass
 from datetime import datetime
 
+from intake.evidence.key_statements import KeyClaim, KeyProof
+
 MIB = 1024 * 1024
 
 
@@ -26,6 +28,7 @@ class Limits:
     archive_ratio: int = 200  # unpacked to packed, beyond the first MiB
     identifiers: int = 200_000
     urls: int = 20_000
+    keys: int = 200  # private keys of 2048 bits that are checked; larger ones count for more
     domains: int = 20_000
 
 
@@ -53,7 +56,7 @@ class FoundCertificate:
 class FoundKey:
     """A private key that the message carries; its bytes are never kept here."""
 
-    kind: str  # pkcs1 | pkcs8 | sec1 | openssh | dsa | jwk | openssl_text | ppk | pgp | unknown
+    kind: str  # pkcs1 | pkcs8 | sec1 | openssh | pkcs12 | dsa | jwk | openssl_text | ppk | pgp | xml | unknown
     encrypted: bool
     spki_sha256: str | None  # of the public key derived from the private part; None: can't be told
     part: str
@@ -97,6 +100,8 @@ class Evidence:
     certificates: tuple[FoundCertificate, ...] = ()
     private_keys: tuple[FoundKey, ...] = ()
     csrs: tuple[FoundCsr, ...] = ()
+    key_proofs: tuple[KeyProof, ...] = ()  # verified; of every key only the public half
+    key_claims: tuple[KeyClaim, ...] = ()  # not verified: the key is needed for that
     unclassified_hex: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()

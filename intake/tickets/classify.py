@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from intake.clock import render_instant
 from intake.errors import IntakeError
+from intake.events import SERVICE
 from intake.tables import Item, Obligation
 from intake.tickets.acting import Outcome, act, open_ticket
 from intake.tickets.obligations import revocation
@@ -40,7 +41,7 @@ def classify(
     items = _items(session, ticket, item)
     for one in items:
         _check(one, name)
-    changed = [one for one in items if _apply(session, one, name, now)]
+    changed = [one for one in items if _apply(session, one, name, actor=actor, now=now)]
     if not changed:
         return Outcome(f"This is what ticket {ticket} says already.", changed=False)
     numbers = [one.number for one in changed]
@@ -82,11 +83,14 @@ def _number(item: int | str) -> int:
         raise IntakeError(message) from None
 
 
-def _apply(session: Session, item: Item, name: str, now: datetime) -> bool:
+def _apply(session: Session, item: Item, name: str, *, actor: str, now: datetime) -> bool:
     """Write a classification down; return whether it was another one before."""
     if item.reason == name:
-        return False
-    item.reason = name
+        confirmed = item.reason_by == SERVICE
+        item.reason_by = actor
+        session.add(item)
+        return confirmed
+    item.reason, item.reason_by = name, actor
     session.add(item)
     for one in session.exec(select(Obligation).where(Obligation.item == item.id)).all():
         if one.met_at is not None or (one.waived_reason or "").startswith(MERGED):

@@ -17,6 +17,7 @@ from intake.clock import Clock
 from intake.database import Database
 from intake.jobs import finish, give_up, put_off
 from intake.tables import Certificate, CrtshEntry, Item, ItemName, Job
+from intake.tickets.compromise import join_proven_keys
 from intake.tickets.desk import Desk
 from intake.tickets.items import apply_resolution, mark_not_found, note_problem
 
@@ -84,6 +85,7 @@ def _apply(database: Database, desk: Desk, clock: Clock, job: Job, sha256s: Sequ
         certificates = [session.get_one(Certificate, one) for one in sha256s]
         if certificates:
             apply_resolution(session, int(job.subject), certificates, desk=desk, now=clock())
+            join_proven_keys(session, certificates, desk=desk, now=clock())
         finish(session, job)
 
 
@@ -104,6 +106,7 @@ def _keep(
                 CrtshEntry(kind=name.kind, value=name.value, sha256=one.sha256, answered_at=now)
             )
         apply_resolution(session, int(job.subject), certificates, desk=desk, now=now)
+        join_proven_keys(session, certificates, desk=desk, now=now)
         finish(session, job)
 
 

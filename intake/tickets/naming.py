@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "certificate"
 SPKI = "spki_sha256"
+PRIVATE_KEY = "private_key"  # kind of a proof that is the key itself
 
 Key = tuple[str, str]
 """What two names of the same certificate have in common."""
@@ -26,7 +27,7 @@ class Name:
     kind: str  # crtsh_id | sha256 | sha1 | serial_number | spki_sha256 | certificate
     value: str
     named_as: str  # as written
-    is_private_key: bool = False  # the name is the public half of a private key in the message
+    is_private_key: bool = False  # the message holds or proves the private half of the key
 
     @property
     def key(self) -> Key:
@@ -107,6 +108,12 @@ def _names(evidence: "Evidence") -> Iterable[Name]:
     for key in evidence.private_keys:
         if key.spki_sha256 is not None:
             yield Name(SPKI, key.spki_sha256, f"private key in part {key.part}", True)
+    for proof in evidence.key_proofs:
+        if proof.kind != PRIVATE_KEY:
+            written = f"proof of key compromise in part {proof.part}"
+            yield Name(SPKI, proof.spki_sha256, written, True)
+    for claim in evidence.key_claims:
+        yield Name(SPKI, claim.kid, f"statement of key compromise in part {claim.part}")
 
 
 def _add_name(item: PlannedItem, name: Name) -> None:

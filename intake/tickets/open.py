@@ -10,6 +10,7 @@ from sqlmodel import Session, select
 
 from intake.events import SERVICE, record_event
 from intake.tables import Message, Probe, Ticket
+from intake.tickets.compromise import carry_out_proofs
 from intake.tickets.correlate import find_context, normalised
 from intake.tickets.describe import describe_message, storable
 from intake.tickets.desk import TOKEN_DIGITS, Desk
@@ -40,6 +41,8 @@ from intake.tickets.triage import (
 
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence
+
+PROVING = (TICKET, FOLLOW_UP, BEFORE_WATCH)  # a copy proves what the first one did
 
 
 def decide_message(
@@ -78,6 +81,8 @@ def decide_message(
     session.add(message)
     session.flush()
     _carry_out(session, message, evidence, decision, context, desk=desk, now=now)
+    if decision.kind in PROVING:
+        carry_out_proofs(session, message, evidence, desk=desk, now=now)
     _mark_reused(session, message, context, now=now)
     session.flush()
     return decision

@@ -203,7 +203,8 @@ def _owe_by_owner(session: Session, item: Item, certificate: Certificate, *, now
 
     What a person classified stays as the person said.
     """
-    if item.reason is not None and item.reason not in NO_REVOCATION:
+    by_person = item.reason is not None and item.reason_by != SERVICE
+    if by_person and item.reason not in NO_REVOCATION:
         return
     for one in session.exec(select(Obligation).where(Obligation.item == item.id)).all():
         if item.ours == "no" and one.waived_at is None and one.met_at is None:

@@ -69,7 +69,7 @@ def triage(evidence: "Evidence", context: Context) -> Decision:
 
 def priority_of(evidence: "Evidence") -> str:
     """Return the priority that the message alone justifies."""
-    if evidence.private_keys:
+    if evidence.private_keys or evidence.key_proofs:
         return "critical"
     names_something = evidence.identifiers or evidence.certificates or evidence.unclassified_hex
     if evidence.kind in AUTOMATIC_KINDS and not names_something:
@@ -88,6 +88,7 @@ def labels_of(evidence: "Evidence", context: Context) -> tuple[str, ...]:
         "in_junk": context.in_junk,
         "reused_message_id": context.is_id_reused,
         "private_key": bool(evidence.private_keys),
+        "key_compromise": bool(evidence.key_proofs),
         "automatic": evidence.kind in AUTOMATIC_KINDS,
         "unparsed": evidence.kind == "unparsed",
         "sender_unknown": not evidence.senders,
