@@ -5,9 +5,9 @@ looked, or listed but not handed out; the functions here keep that sum right.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, insert, update
 from sqlmodel import Session, col, select
@@ -15,14 +15,12 @@ from sqlmodel import Session, col, select
 from intake.clock import render_instant
 from intake.config import MailboxSection
 from intake.events import SERVICE, record_event
-from intake.mailbox.coverage import in_parts, note_read, open_unreadable
+from intake.mailbox.coverage import in_parts, note_read
 from intake.mailbox.folder import FolderBatch
+from intake.mailbox.lacking import LACKING, Lacking, lacking_by_folder, note_lacking, open_gaps
 from intake.mailbox.plan import Comparison, Cursor
 from intake.tables import Folder, Sighting, UidGap, WatchedMailbox
 
-T = TypeVar("T")
-
-IDS_AT_ONCE = 500  # in one statement; SQLite has a limit
 RANGES_SHOWN = 20  # of gaps, in an event
 
 
@@ -34,7 +32,7 @@ class KnownFolder:
     exists: int | None
     is_junk: bool
     gone: bool
-    unreadable: tuple[int, ...] = field(default=())  # to be tried again
+    lacking: tuple[Lacking, ...] = ()  # not there whole
 
 
 def watch(session: Session, mailbox: MailboxSection, now: datetime) -> WatchedMailbox:
@@ -67,18 +65,14 @@ def watch(session: Session, mailbox: MailboxSection, now: datetime) -> WatchedMa
 
 def known_folders(session: Session, mailbox: str) -> dict[str, KnownFolder]:
     """Return where each folder of a mailbox stands, by name."""
-    retry: dict[tuple[str, int], list[int]] = {}
-    for gap in session.exec(open_unreadable(mailbox)):
-        retry.setdefault((gap.folder, gap.uidvalidity), []).extend(
-            range(gap.uid_from, gap.uid_to + 1)
-        )
+    lacking = lacking_by_folder(session, mailbox)
     return {
         row.name: KnownFolder(
             cursor=Cursor(row.uidvalidity, row.cursor, row.first_uid),
             exists=row.exists,
             is_junk=row.is_junk,
             gone=row.gone_since is not None,
-            unreadable=tuple(sorted(retry.get((row.name, row.uidvalidity), ()))),
+            lacking=tuple(lacking.get((row.name, row.uidvalidity), ())),
         )
         for row in session.exec(select(Folder).where(Folder.mailbox == mailbox))
     }
@@ -99,7 +93,7 @@ def account_batch(session: Session, batch: FolderBatch, now: datetime) -> None:
     row.first_uid = batch.first_uid if row.first_uid is None else row.first_uid
     session.add(row)
     _note_gaps(session, batch, after=last_poll, now=now)
-    _note_unreadable(session, batch, now=now)
+    note_lacking(session, batch, now=now)
     if batch.read_at is not None:
         row.exists = batch.exists
         session.flush()
@@ -154,6 +148,11 @@ def _begin_again(session: Session, row: Folder, batch: FolderBatch, now: datetim
         .where(*_places(batch.mailbox, batch.folder, row.uidvalidity))
         .where(col(Sighting.gone_since).is_(None))
         .values(gone_since=now)
+    )
+    session.execute(  # what the folder holds is listed again, under other UIDs
+        update(UidGap)
+        .where(*_lacking_in(batch.mailbox, batch.folder, row.uidvalidity))
+        .values(resolved_at=now)
     )
     row.uidvalidity, row.cursor, row.exists = batch.uidvalidity, 0, None
     row.first_uid = batch.first_uid
@@ -210,59 +209,11 @@ def _noted_gaps(session: Session, batch: FolderBatch) -> set[int]:
     )
 
 
-def _note_unreadable(session: Session, batch: FolderBatch, *, now: datetime) -> None:
-    """Note messages that the server lists but does not hand out, and those it did after all."""
-    uids = [*(message.uid for message in batch.messages), *batch.unreadable]
-    if not uids:
-        return
-    noted = {
-        gap.uid_from: gap
-        for gap in session.exec(
-            select(UidGap).where(
-                UidGap.mailbox == batch.mailbox,
-                UidGap.folder == batch.folder,
-                UidGap.uidvalidity == batch.uidvalidity,
-                col(UidGap.uid_from).in_(uids),
-                UidGap.uid_from == UidGap.uid_to,
-                col(UidGap.resolved_at).is_(None),
-            )
-        )
-    }
-    for uid in batch.unreadable:
-        if uid not in noted:
-            _note_one_unreadable(session, batch, uid, now=now)
-    for uid in noted.keys() - set(batch.unreadable):
-        noted[uid].resolved_at = now
-        session.add(noted[uid])
-
-
-def _note_one_unreadable(session: Session, batch: FolderBatch, uid: int, *, now: datetime) -> None:
-    gap = UidGap(
-        mailbox=batch.mailbox,
-        folder=batch.folder,
-        uidvalidity=batch.uidvalidity,
-        uid_from=uid,
-        uid_to=uid,
-        reason="unreadable",
-        noticed_at=now,
-    )
-    session.add(gap)
-    _event(
-        session,
-        "message_unreadable",
-        now,
-        mailbox=batch.mailbox,
-        folder=batch.folder,
-        uidvalidity=batch.uidvalidity,
-        uid=uid,
-    )
-
-
 @dataclass(frozen=True)
 class Uids:
     """The UIDs of a folder that we know."""
 
-    live: tuple[int, ...]  # sightings, and messages that can't be read for now
+    live: tuple[int, ...]  # sightings, and messages that are not there whole
     gone: tuple[int, ...]
 
 
@@ -271,13 +222,13 @@ def our_uids(session: Session, mailbox: str, folder: str, uidvalidity: int) -> U
     rows = session.exec(
         select(Sighting.uid, Sighting.gone_since).where(*_places(mailbox, folder, uidvalidity))
     ).all()
-    unreadable = [
+    lacking = [
         gap.uid_from
-        for gap in session.exec(open_unreadable(mailbox).where(UidGap.folder == folder))
+        for gap in session.exec(open_gaps(mailbox).where(UidGap.folder == folder))
         if gap.uidvalidity == uidvalidity
     ]
     live = [uid for uid, gone_since in rows if gone_since is None]
-    return Uids(tuple(live + unreadable), tuple(uid for uid, gone_since in rows if gone_since))
+    return Uids(tuple(live + lacking), tuple(uid for uid, gone_since in rows if gone_since))
 
 
 def settle(
@@ -298,14 +249,15 @@ def settle(
                 .where(*_places(mailbox, folder, uidvalidity), col(Sighting.uid).in_(part))
                 .values(gone_since=gone_since)
             )
-    for part in in_parts(difference.gone):  # listed once, never handed out, and now gone
+    for part in in_parts(difference.gone):  # listed once, never handed out whole, and now gone
         session.execute(
             update(UidGap)
             .where(
                 col(UidGap.mailbox) == mailbox,
                 col(UidGap.folder) == folder,
                 col(UidGap.uidvalidity) == uidvalidity,
-                col(UidGap.reason) == "unreadable",
+                col(UidGap.reason).in_(LACKING),
+                col(UidGap.resolved_at).is_(None),
                 col(UidGap.uid_from).in_(part),
             )
             .values(reason="gone")
@@ -349,6 +301,9 @@ def note_gone_folders(
             .where(col(Sighting.gone_since).is_(None))
             .values(gone_since=now)
         )
+        session.execute(
+            update(UidGap).where(*_lacking_in(mailbox, name, row.uidvalidity)).values(reason="gone")
+        )
         _event(session, "folder_gone", now, mailbox=mailbox, folder=name)
 
 
@@ -379,6 +334,16 @@ def _places(mailbox: str, folder: str, uidvalidity: int) -> tuple[ColumnElement[
         col(Sighting.mailbox) == mailbox,
         col(Sighting.folder) == folder,
         col(Sighting.uidvalidity) == uidvalidity,
+    )
+
+
+def _lacking_in(mailbox: str, folder: str, uidvalidity: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(UidGap.mailbox) == mailbox,
+        col(UidGap.folder) == folder,
+        col(UidGap.uidvalidity) == uidvalidity,
+        col(UidGap.reason).in_(LACKING),
+        col(UidGap.resolved_at).is_(None),
     )
 
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
-from intake.tables import Coverage, Folder, UidGap, WatchedMailbox
+from intake.mailbox.lacking import open_gaps
+from intake.tables import Coverage, Folder, WatchedMailbox
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def folder_source(mailbox: str, folder: str) -> str:
 
 def note_read(session: Session, mailbox: str, folders: Sequence[str], read_at: datetime) -> None:
     """Note that folders, whose rows are up to date, were read whole as of an instant."""
-    lacking = {gap.folder for gap in session.exec(open_unreadable(mailbox))}
+    lacking = {gap.folder for gap in session.exec(open_gaps(mailbox))}
     for names in in_parts(folders):
         rows = session.exec(
             select(Folder).where(Folder.mailbox == mailbox, col(Folder.name).in_(names))
@@ -78,15 +78,6 @@ def _newest_intervals(
     )
     rows = session.exec(select(Coverage).where(col(Coverage.id).in_(newest)))
     return {row.source: row for row in rows}
-
-
-def open_unreadable(mailbox: str) -> SelectOfScalar[UidGap]:
-    """Select the messages of a mailbox that are listed but can't be fetched for now."""
-    return select(UidGap).where(
-        UidGap.mailbox == mailbox,
-        UidGap.reason == "unreadable",
-        col(UidGap.resolved_at).is_(None),
-    )
 
 
 def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+OVERSIZED = "oversized"  # why a message is not there whole: fetched in pieces
+UNREADABLE = "unreadable"  # listed, but not handed out
+
 
 @dataclass(frozen=True)
 class FolderInfo:
@@ -32,6 +35,28 @@ class FetchedMessage:
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """What is known of a message that is not there whole."""
+
+    uid: int
+    internal_date: datetime | None
+    raw: bytes  # its first bytes as served, or header fields that the server remembers, or nothing
+    size: int | None  # of the whole, as the server states
+    why: str  # OVERSIZED | UNREADABLE
+
+
+@dataclass(frozen=True)
+class MessagePiece:
+    """A piece of a message that is too large to be held in memory."""
+
+    uid: int
+    internal_date: datetime | None
+    offset: int  # bytes before it
+    raw: bytes
+    is_last: bool
+
+
+@dataclass(frozen=True)
 class UidRange:
     """UIDs from the first to the last, both included."""
 
@@ -52,5 +77,8 @@ class FolderBatch:
     first_uid: int  # lowest UID ever listed; what lies below it is not counted as gone
     gaps: tuple[UidRange, ...] = ()  # assigned, but gone before we looked
     unreadable: tuple[int, ...] = ()  # listed, but the server does not hand them out
+    beginnings: tuple[Beginning, ...] = ()  # of messages that are not there whole
+    piece: MessagePiece | None = None
+    is_late: bool = False  # what was lacking before
     read_at: datetime | None = None  # when the folder was looked at, if nothing more is to be read
     exists: int | None = None  # messages on the server, where the accounts balance with this batch

@@ -10,19 +10,20 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event
 from types import TracebackType
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.imap_utf7 import decode as decode_utf7
 from imapclient.imap_utf7 import encode as encode_utf7
 
 from intake.config import MailboxSection, is_loopback
 from intake.errors import ConfigError, ConfigProblem
+from intake.mailbox.answers import header_from, read_instant, read_name, read_status, read_text
 from intake.mailbox.folder import FetchedMessage, FolderInfo, FolderStatus
 from intake.mailbox.folders import ListedFolder, choose_folders
+from intake.mailbox.plan import PIECE_BYTES
 from intake.mailbox.trouble import (
     LIBRARY_ERRORS,
     TRIED_AGAIN,
@@ -47,7 +48,6 @@ __all__ = [
 TIMEOUTS = SocketTimeout(connect=15, read=60)
 IDLE_SECONDS = 10 * 60  # servers may end an idle connection after 30 minutes (RFC 2177)
 IDLE_SLICE_SECONDS = 1.0  # how soon a stop is noticed
-PIECE_BYTES = 4_000_000  # of a message that is fetched in pieces
 UIDS_AT_ONCE = 50_000  # imaplib refuses lines over 1,000,000 bytes
 STATUS_ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
 
@@ -136,13 +136,13 @@ class ImapSession:
     def status(self, folder: FolderInfo) -> FolderStatus:
         """Ask where a folder stands, without opening it."""
         with self._explained(f"asking for the status of {folder.name}"):
-            return _status(self.client.folder_status(folder.wire, STATUS_ITEMS), b"MESSAGES")
+            return read_status(self.client.folder_status(folder.wire, STATUS_ITEMS), b"MESSAGES")
 
     def examine(self, folder: FolderInfo) -> FolderStatus:
         """Open a folder for reading only."""
         self._examined = None
         with self._explained(f"opening {folder.name}"):
-            status = _status(self.client.select_folder(folder.wire, readonly=True), b"EXISTS")
+            status = read_status(self.client.select_folder(folder.wire, readonly=True), b"EXISTS")
         self._examined, self._uidvalidity = folder, status.uidvalidity
         return status
 
@@ -183,24 +183,56 @@ class ImapSession:
             one = answer.get(uid, {})
             raw = one.get(b"BODY[]")
             if isinstance(raw, bytes):
-                found.append(FetchedMessage(uid, _aware(one.get(b"INTERNALDATE")), raw))
+                found.append(FetchedMessage(uid, read_instant(one.get(b"INTERNALDATE")), raw))
         return found
 
-    def fetch_in_pieces(self, uid: int) -> FetchedMessage | None:
-        """Fetch a large message piece by piece; None if the server does not hand it out."""
+    def fetch_in_pieces(self, uid: int, *, most: int) -> FetchedMessage | None:
+        """Fetch a large message piece by piece; None if the server does not hand it out.
+
+        Args:
+            uid: which message of the open folder.
+            most: bytes that are wanted; what goes beyond is left out.
+        """
         pieces = bytearray()
         internal_date = None
         while True:
-            item = f"BODY.PEEK[]<{len(pieces)}.{PIECE_BYTES}>"
-            with self._explained(f"fetching message {uid}"):
-                answer = self.client.fetch([uid], ["INTERNALDATE", item]).get(uid, {})
-            piece = answer.get(f"BODY[]<{len(pieces)}>".encode())
-            if not isinstance(piece, bytes):
+            piece, date = self.fetch_piece(uid, len(pieces), PIECE_BYTES)
+            if piece is None:
                 return None
-            internal_date = internal_date or _aware(answer.get(b"INTERNALDATE"))
+            internal_date = internal_date or date
             pieces += piece
-            if len(piece) < PIECE_BYTES:  # not by RFC822.SIZE: some servers only guess that
+            # Not by RFC822.SIZE: some servers only guess that.
+            if len(piece) < PIECE_BYTES or len(pieces) > most:
                 return FetchedMessage(uid, internal_date, bytes(pieces))
+
+    def fetch_piece(
+        self, uid: int, offset: int, length: int
+    ) -> tuple[bytes | None, datetime | None]:
+        """Fetch some bytes of a message, and its INTERNALDATE; None if it is not handed out."""
+        item = f"BODY.PEEK[]<{offset}.{length}>"
+        with self._explained(f"fetching message {uid}"):
+            answer = self.client.fetch([uid], ["INTERNALDATE", item]).get(uid, {})
+        piece = answer.get(f"BODY[]<{offset}>".encode())
+        return (
+            piece if isinstance(piece, bytes) else None,
+            read_instant(answer.get(b"INTERNALDATE")),
+        )
+
+    def known_of(self, uid: int, item: str) -> tuple[bytes, datetime | None]:
+        """Fetch what a server may know of a message whose body it refuses.
+
+        Args:
+            uid: which message of the open folder.
+            item: INTERNALDATE, ENVELOPE or BODY.PEEK[HEADER].
+
+        Returns:
+            Header fields, and when it was received.
+        """
+        with self._explained(f"asking what is known of message {uid}"):
+            answer = self.client.fetch([uid], [item]).get(uid, {})
+        header = answer.get(b"BODY[HEADER]")
+        header = header if isinstance(header, bytes) else header_from(answer.get(b"ENVELOPE"))
+        return header, read_instant(answer.get(b"INTERNALDATE"))
 
     def wait_for_news(
         self, seconds: float, stopping: Event, *, monotonic: Callable[[], float] = time.monotonic
@@ -317,16 +349,16 @@ class ImapSession:
             groups = self.client.namespace()
         except (imaplib.IMAP4.error, ValueError, TypeError):
             return []  # `LIST "" *` has given what there is
-        prefixes = [_text(prefix) for group in groups if group for prefix, _ in group]
+        prefixes = [read_text(prefix) for group in groups if group for prefix, _ in group]
         return [prefix for prefix in prefixes if prefix]
 
     def _list(self, prefix: str) -> list[ListedFolder]:
         return [
             ListedFolder(
-                name=_readable(name),
-                wire=_text(name),
-                separator=_text(separator or b""),
-                attributes=frozenset(_text(one).casefold() for one in flags),
+                name=read_name(name),
+                wire=read_text(name),
+                separator=read_text(separator or b""),
+                attributes=frozenset(read_text(one).casefold() for one in flags),
             )
             for flags, separator, name in self.client.list_folders(directory=prefix)
         ]
@@ -361,35 +393,6 @@ def watch_folder(
         while not stopping.is_set():
             if session.wait_for_news(IDLE_SECONDS, stopping):
                 on_hint()
-
-
-def _status(answer: dict[bytes, Any], count: bytes) -> FolderStatus:
-    uidvalidity, uidnext = answer.get(b"UIDVALIDITY"), answer.get(b"UIDNEXT")
-    exists = answer.get(count)
-    if not isinstance(uidvalidity, int) or not isinstance(exists, int):
-        message = f"no UIDVALIDITY or message count in the answer {sorted(answer)!r}"
-        raise ValueError(message)  # noqa: TRY004 - a server's answer, not our caller's argument
-    return FolderStatus(uidvalidity, uidnext if isinstance(uidnext, int) else None, exists)
-
-
-def _aware(instant: object) -> datetime | None:
-    if not isinstance(instant, datetime):
-        return None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _readable(name: object) -> str:
-    """Decode modified UTF-7; a name that is none stays as it is, so that it goes back unchanged."""
-    wire = _text(name)
-    try:
-        decoded = str(decode_utf7(wire.encode("latin-1")))
-        return decoded if encode_utf7(decoded).decode("ascii") == wire else wire
-    except (ValueError, LookupError):
-        return wire
 
 
 def _answer_login(user: str, password: str) -> Any:  # noqa: ANN401 - what sasl_login wants

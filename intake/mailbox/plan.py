@@ -16,6 +16,11 @@ BATCH_COUNT = 100
 LARGE_BYTES = 8_000_000  # a message above this is fetched alone and in pieces
 SIZES_AT_ONCE = 500
 
+OVERSIZE_BYTES = 60_000_000  # a message above this is never held in memory whole
+BEGINNING_BYTES = 262_144  # of it, read at once, so that its ticket opens
+PIECE_BYTES = 4_000_000
+PIECES_AT_ONCE = 8  # in one poll, so that new mail does not wait for a large message
+
 SizesOf = Callable[[Sequence[int]], Mapping[int, int]]  # bytes by UID, asked for as they are needed
 
 

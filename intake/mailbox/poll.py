@@ -7,10 +7,12 @@ or a message that can't be read is recorded and tried again at the next poll; th
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
+from imapclient import SocketTimeout
 from sqlmodel import Session, col, select
 
 from intake.clock import Clock
@@ -20,10 +22,22 @@ from intake.errors import OutsideUnavailableError
 from intake.mailbox import accounts
 from intake.mailbox.accounts import KnownFolder
 from intake.mailbox.coverage import note_read
-from intake.mailbox.fetch import Fetched, fetch_step
-from intake.mailbox.folder import FolderBatch, FolderInfo, FolderStatus, UidRange
-from intake.mailbox.imap import ImapSession
+from intake.mailbox.fetch import Fetched, ask_about, fetch_step, sizes_of
+from intake.mailbox.folder import (
+    OVERSIZED,
+    Beginning,
+    FolderBatch,
+    FolderInfo,
+    FolderStatus,
+    MessagePiece,
+    UidRange,
+)
+from intake.mailbox.imap import TIMEOUTS, ImapSession
+from intake.mailbox.lacking import Lacking
 from intake.mailbox.plan import (
+    OVERSIZE_BYTES,
+    PIECE_BYTES,
+    PIECES_AT_ONCE,
     Cursor,
     FetchPlan,
     FetchStep,
@@ -57,11 +71,13 @@ class PollResult:
     new_messages: int  # fetched and kept; some may be known from another place
     gone_unseen: int  # UIDs that were assigned and gone before we looked
     troubles: tuple[str, ...]  # folders and messages that could not be read
+    unfinished: bool = False  # more of a large message can be fetched at once
 
 
 @dataclass
 class _Tally:
     new_messages: int = 0
+    unfinished: bool = False
     gone_unseen: int = 0
     losses: int = 0
     quiet: list[str] = field(default_factory=list)
@@ -69,9 +85,23 @@ class _Tally:
 
 
 def poll_mailbox(
-    database: Database, mailbox: MailboxSection, *, keep: Keep, clock: Clock
+    database: Database,
+    mailbox: MailboxSection,
+    *,
+    keep: Keep,
+    clock: Clock,
+    oversize: int = OVERSIZE_BYTES,
+    timeouts: SocketTimeout = TIMEOUTS,
 ) -> PollResult:
     """Read what is new in every folder of a mailbox; `keep` is called for each batch, in order.
+
+    Args:
+        database: where the cursors are.
+        mailbox: which one.
+        keep: stores a batch whole, or raises.
+        clock: says when a folder was looked at.
+        oversize: bytes above which a message is fetched in pieces over several polls.
+        timeouts: for the connection.
 
     Raises:
         OutsideUnavailableError: if the mailbox can't be read; what was kept until then stays.
@@ -81,8 +111,9 @@ def poll_mailbox(
         accounts.watch(session, mailbox, now)
         known = accounts.known_folders(session, mailbox.name)
     try:
-        with ImapSession(mailbox) as server:
+        with ImapSession(mailbox, timeouts=timeouts) as server:
             poll = _Poll(database, server, mailbox.name, known, keep=keep, clock=clock)
+            poll.oversize = oversize
             folders = server.folders()
             poll.read(folders)
     except OutsideUnavailableError as error:
@@ -98,6 +129,7 @@ def poll_mailbox(
         new_messages=tally.new_messages,
         gone_unseen=tally.gone_unseen,
         troubles=tuple(tally.troubles),
+        unfinished=tally.unfinished,
     )
 
 
@@ -131,12 +163,21 @@ class _Poll:
         self.keep = keep
         self.clock = clock
         self.tally = _Tally()
+        self.oversize = OVERSIZE_BYTES
+        self.pieces_left = PIECES_AT_ONCE
 
     def read(self, folders: Sequence[FolderInfo]) -> None:
-        """Read the folders one after the other; trouble in one does not stop the next."""
+        """Read the folders one after the other, then go on with large messages.
+
+        Trouble in one folder does not stop the next.
+        """
+        for work in (self._read_folder, self._continue_large):
+            self._each(folders, work)
+
+    def _each(self, folders: Sequence[FolderInfo], work: Callable[[FolderInfo], None]) -> None:
         for folder in folders:
             try:
-                self._read_folder(folder)
+                work(folder)
             except OutsideUnavailableError as error:
                 self.tally.troubles.append(str(error))
                 if isinstance(error, ImapLostError):
@@ -163,7 +204,7 @@ class _Poll:
         known = self.known.get(folder.name)
         read_at = self.clock()
         status = self.server.status(folder)
-        if known is not None and not known.unreadable and not known.gone:
+        if known is not None and not known.lacking and not known.gone:
             same_kind = known.is_junk == folder.is_junk
             if same_kind and not has_news(known.cursor, known.exists, status):
                 self.tally.quiet.append(folder.name)
@@ -172,7 +213,7 @@ class _Poll:
         plan = self._plan(known, status)
         balanced = self._fetch(folder, known, status, plan=plan, read_at=read_at)
         if known is not None and not plan.restart:
-            self._retry(folder, status, plan=plan, uids=known.unreadable, read_at=read_at)
+            self._retry(folder, status, plan=plan, lacking=known.lacking, read_at=read_at)
         if not balanced:
             self._compare(folder, status, plan, read_at)
 
@@ -193,9 +234,10 @@ class _Poll:
     ) -> bool:
         """Fetch and keep a plan batch by batch; say whether the accounts balance afterwards."""
         expected = _expected(known, plan)
-        steps = fetch_steps(plan, self.server.sizes)
+        steps = fetch_steps(plan, partial(sizes_of, self.server))
         missing = 0
-        for step, got in _one_ahead((step, fetch_step(self.server, step)) for step in steps):
+        for step, got in _one_ahead((step, self._fetch_step(step)) for step in steps):
+            self.tally.unfinished |= bool(got.beginnings)
             missing += len(got.vanished)
             is_last = step.cursor == plan.cursor
             self._keep(
@@ -213,19 +255,71 @@ class _Poll:
             )
         return expected == status.exists
 
+    def _fetch_step(self, step: FetchStep) -> Fetched:
+        return fetch_step(self.server, step, oversize=self.oversize)
+
     def _retry(
         self,
         folder: FolderInfo,
         status: FolderStatus,
         *,
         plan: FetchPlan,
-        uids: Sequence[int],
+        lacking: Sequence[Lacking],
         read_at: datetime,
     ) -> None:
         """Try again what the server did not hand out before."""
-        for uid in uids:
-            got = fetch_step(self.server, FetchStep((uid,), (), plan.cursor))
-            self._keep(self._batch(folder, status, plan, got=got, read_at=read_at))
+        for one in lacking:
+            if one.why == OVERSIZED or not one.is_due(read_at):
+                continue
+            again = FetchPlan((one.uid,), (), plan.first_uid, plan.cursor, restart=False)
+            for step in fetch_steps(again, partial(sizes_of, self.server)):
+                got = self._fetch_step(step)
+                stub: tuple[Beginning, ...] = ()
+                if got.unreadable and one.needs_stub(read_at):
+                    stub = (ask_about(self.server, one.uid),)
+                has_ticket = one.has_stub or bool(stub)
+                got = replace(
+                    got,
+                    beginnings=got.beginnings + stub,
+                    reasons=() if has_ticket else got.reasons,
+                )
+                batch = self._batch(folder, status, plan, got=got, read_at=read_at)
+                self._keep(replace(batch, is_late=True))
+
+    def _continue_large(self, folder: FolderInfo) -> None:
+        """Fetch the next pieces of messages that are too large to be held in memory."""
+        known = self.known.get(folder.name)
+        large = [one for one in known.lacking if one.why == OVERSIZED] if known is not None else []
+        if known is None or not large:
+            return
+        status = self.server.examine(folder)
+        if status.uidvalidity != known.cursor.uidvalidity:
+            return  # read again from the beginning
+        plan = FetchPlan((), (), known.cursor.first_uid or 1, known.cursor.uid, restart=False)
+        for one in large:
+            self._fetch_pieces(folder, status, plan, one)
+
+    def _fetch_pieces(
+        self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, one: Lacking
+    ) -> None:
+        offset = one.kept_bytes
+        while self.pieces_left > 0:
+            self.pieces_left -= 1
+            raw, internal_date = self.server.fetch_piece(one.uid, offset, PIECE_BYTES)
+            if raw is None:
+                if self.server.still_listed([one.uid]):
+                    what = f"the server lists message {one.uid} but hands it out in part only"
+                    self.tally.troubles.append(f"{folder.name}: {what}")
+                return
+            is_last = len(raw) < PIECE_BYTES
+            piece = MessagePiece(one.uid, internal_date, offset, raw, is_last)
+            batch = self._batch(folder, status, plan, got=Fetched(), read_at=None)
+            self._keep(replace(batch, piece=piece))
+            offset += len(raw)
+            if is_last:
+                self.tally.new_messages += 1
+                return
+        self.tally.unfinished = True
 
     def _compare(
         self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, read_at: datetime
@@ -260,8 +354,8 @@ class _Poll:
             accounts.note_missed(session, self.mailbox, folder.name, missed, self.clock())
         late = FetchPlan(tuple(missed), (), plan.first_uid, plan.cursor, restart=False)
         vanished = 0
-        for step in fetch_steps(late, self.server.sizes):
-            got = fetch_step(self.server, step)
+        for step in fetch_steps(late, partial(sizes_of, self.server)):
+            got = self._fetch_step(step)
             vanished += len(got.vanished)
             self._keep(self._batch(folder, status, plan, got=got, read_at=None))
         return vanished
@@ -290,6 +384,7 @@ class _Poll:
             first_uid=plan.first_uid,
             gaps=tuple(sorted(gaps, key=lambda gap: gap.first)),
             unreadable=got.unreadable,
+            beginnings=got.beginnings,
             read_at=read_at,
             exists=exists,
         )
