@@ -17,11 +17,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlmodel import SQLModel
 
 from intake.database import Database, initialise_database
 from tests.servers import PATIENCE, wait_until
 
-TEMPLATE = "template_intake"
 # Nobody cuts the power of a test: what waits for the disk is left out.
 SETTINGS = {
     "listen_addresses": "",
@@ -76,6 +76,18 @@ def own_postgres() -> Iterator["PostgresServer"]:
         server.close()
 
 
+def forget_everything(database: Database) -> None:
+    """Empty every table: many times faster than making a database anew."""
+    names = ["message_text", *(f'"{table.name}"' for table in SQLModel.metadata.sorted_tables)]
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for name in names:
+            connection.exec_driver_sql(f"DELETE FROM {name}")  # noqa: S608 - our own names
+        connection.exec_driver_sql(
+            "SELECT setval(seqrelid, 1, false) FROM pg_sequence"  # the first row is 1 again
+        )
+
+
 class PostgresServer:
     """A private PostgreSQL whose only user is `intake`."""
 
@@ -84,7 +96,7 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="intake-postgres-", dir="/tmp"))
         self.folder.chmod(0o700)
         self._numbers = itertools.count(1)
-        self._has_template = False
+        self._unused: list[Database] = []
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:  # PostgreSQL refuses to be root
             self._user = pwd.getpwnam("postgres")
@@ -128,6 +140,8 @@ class PostgresServer:
 
     def close(self) -> None:
         """Stop and remove everything."""
+        for database in self._unused:
+            database.close()
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -143,20 +157,14 @@ class PostgresServer:
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
-        """Yield a database of its own with the tables that the migrations make."""
-        if not self._has_template:
-            self.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
-            made, _ = initialise_database(self.url(TEMPLATE))
-            made.close()
-            self._has_template = True
-        name = f"test{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
-        database, _ = initialise_database(self.url(name))
-        try:
-            yield database
-        finally:
-            database.close()
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        """Yield a database with the tables that the migrations make, empty again for each test."""
+        database = self._unused.pop() if self._unused else self._make_database()
+        yield database
+        forget_everything(database)
+        self._unused.append(database)
+
+    def _make_database(self) -> Database:
+        return initialise_database(self.empty_database())[0]
 
     def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement as an administrator would; return its rows."""

@@ -8,12 +8,19 @@ from sqlalchemy import event
 from sqlmodel import SQLModel
 
 from intake.database import Database, initialise_database
+from tests.postgres import forget_everything
 from tests.unit.tickets.room import Room
 
 
 @pytest.fixture(scope="session")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def one_database(
+    database_kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Database]:
     """One database for all tests: migrations and first statements are slow."""
+    if database_kind == "postgresql":
+        with request.getfixturevalue("postgres").database() as database:
+            yield database
+        return
     path = tmp_path_factory.mktemp("tickets") / "intake.db"
     database, _ = initialise_database(f"sqlite:///{path}")
     event.listen(database.engine, "connect", _without_waiting_for_the_disk)
@@ -26,6 +33,9 @@ def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]
 def room(one_database: Database) -> Iterator[Room]:
     """An empty desk."""
     yield Room(one_database)
+    if not one_database.is_sqlite:
+        forget_everything(one_database)
+        return
     with one_database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN")

@@ -11,6 +11,8 @@ from intake.tickets.escalate import digest_due, due_tickets
 from intake.tickets.tell import recipients_of
 from tests.unit.tickets.room import CHANNEL, HOUR, MANAGERS, T0, Room, crtsh
 
+pytestmark = pytest.mark.both_databases
+
 
 def run(room: Room, hours: float, until: float, minutes: int = 15) -> None:
     """Look every quarter of an hour, as the service does every few seconds."""

@@ -17,6 +17,8 @@ from intake.tickets.escalation import (
 )
 from tests.unit.tickets.room import HOUR, MANAGERS, T0, make_steps
 
+pytestmark = pytest.mark.both_databases
+
 ACK = Track("acknowledgement", T0, make_steps())
 REPORT = Track("preliminary report", T0, report_steps(MANAGERS))
 

@@ -9,6 +9,8 @@ from intake.tables import Event, Message, MessageIdEntry, Notice, Probe, SentMes
 from intake.tickets import actions
 from tests.unit.tickets.room import HOUR, T0, Room, add, crtsh, token
 
+pytestmark = pytest.mark.both_databases
+
 OURS = "<report-7@ca.example>"
 
 

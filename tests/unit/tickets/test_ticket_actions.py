@@ -10,6 +10,8 @@ from intake.tickets import actions
 from intake.tickets.resolution import NOT_OURS
 from tests.unit.tickets.room import HOUR, T0, Room, crtsh
 
+pytestmark = pytest.mark.both_databases
+
 REPORTER = "preliminary_report_to_reporter"
 SUBSCRIBER = "preliminary_report_to_subscriber"
 MAIL = "<our-report@ca.example>"

@@ -27,6 +27,8 @@ from intake.tickets import actions
 from intake.tickets.items import apply_resolution, mark_not_found, note_lint, note_problem
 from tests.unit.tickets.room import HOUR, T0, Room, add, crtsh, make_desk
 
+pytestmark = pytest.mark.both_databases
+
 FIXTURES = Path(__file__).parents[3] / "fixtures/certificates"
 
 

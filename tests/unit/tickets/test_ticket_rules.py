@@ -7,6 +7,8 @@ import pytest
 from intake.tickets.obligations import obligations_for, revocation
 from intake.tickets.rules import RULE_SETS, classifications, find_reason, rules_at
 
+pytestmark = pytest.mark.both_databases
+
 SEED = datetime(2017, 8, 13, 4, 45, 12, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOURS_24 = timedelta(hours=24)
