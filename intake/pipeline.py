@@ -5,12 +5,14 @@ for ever, `intake poll` once. Nothing here waits for another step: what a step o
 is a row.
 """
 
+import errno
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from intake.archive.partial import what_is_lacking
 from intake.archive.received import OurHosts
 from intake.archive.seal import ArchiveKey
 from intake.archive.search import index_text
@@ -76,7 +78,13 @@ def poll(parts: Parts, mailbox: MailboxSection) -> PollResult:
         with parts.database.write() as session:
             archive_batch(session, parts.key, batch, our_hosts=our_hosts, now=parts.clock())
 
-    return poll_mailbox(parts.database, mailbox, keep=keep, clock=parts.clock)
+    return poll_mailbox(
+        parts.database,
+        mailbox,
+        keep=keep,
+        clock=parts.clock,
+        oversize=parts.config.service.oversize,
+    )
 
 
 # ---- 3: archive → evidence → ticket ------------------------------------------------------------
@@ -96,27 +104,57 @@ def process_waiting(parts: Parts) -> int:
 
 def process_message(parts: Parts, job: Job) -> None:
     """Read one archived message in the worker and decide on it: transaction 2."""
-    with parts.database.read() as session:
-        raw = raw_bytes(session, parts.key, int(job.subject))
-    _decide(parts, job, read_evidence(parts.reader, raw))
+    raw, lacking = _load(parts, job)
+    evidence = read_evidence(parts.reader, raw)
+    if lacking is not None:
+        evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
+    _decide(parts, job, evidence)
 
 
 def process_unread(parts: Parts, job: Job) -> None:
     """Open a ticket from the headers alone, for a message whose evidence breaks our program."""
-    with parts.database.read() as session:
-        raw = raw_bytes(session, parts.key, int(job.subject))
+    raw, _ = _load(parts, job)
     _decide(parts, job, unread_evidence(raw, "our program failed on what this message holds"))
 
 
+def _load(parts: Parts, job: Job) -> tuple[bytes, str | None]:
+    """Return as much of a message as is read, and what a stub lacks of its message."""
+    row = int(job.subject)
+    with parts.database.read() as session:
+        raw = raw_bytes(session, parts.key, row, most=Limits().raw_bytes + 1)
+        return raw, what_is_lacking(session, session.get_one(Message, row))
+
+
 def read_evidence(reader: Worker, raw: bytes) -> Evidence:
-    """Return what a message shows; one that breaks the reader shows its headers only."""
-    try:
-        evidence: Evidence = reader.call(
-            "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
-        )
-    except WorkerFailure as failure:
-        return unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+    """Return what a message shows; one that breaks the reader shows its headers only.
+
+    Raises:
+        OSError: if the reader can't even read nothing, so that no message is at fault.
+    """
+    for attempt in range(2):
+        try:
+            return _read_in(reader, raw)
+        except WorkerFailure as failure:
+            if failure.reason == "crashed" and attempt == 0:
+                _make_sure_it_lives(reader)
+                continue
+            return unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+    raise AssertionError
+
+
+def _read_in(reader: Worker, raw: bytes) -> Evidence:
+    evidence: Evidence = reader.call(
+        "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
+    )
     return evidence
+
+
+def _make_sure_it_lives(reader: Worker) -> None:
+    try:
+        _read_in(reader, b"")
+    except WorkerFailure as failure:
+        message = f"the process that reads messages can't be started ({failure.detail})"
+        raise OSError(errno.ENOMEM, message) from failure
 
 
 def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
