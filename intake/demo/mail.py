@@ -1,5 +1,7 @@
 """A mail relay for the demo and the tests: aiosmtpd on loopback; it keeps what it is given."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -20,10 +22,15 @@ class RelayedMail:
 
 
 class MailStandIn:
-    """A relay on loopback; its mails end in `mails`."""
+    """A relay on loopback; its mails end in `mails`, and go on to `deliver`."""
 
-    def __init__(self) -> None:
-        """Choose a free port."""
+    def __init__(self, deliver: Callable[[RelayedMail], None] = lambda _: None) -> None:
+        """Choose a free port.
+
+        Args:
+            deliver: gets each mail too, in a thread, before the relay says that it took it.
+        """
+        self._deliver = deliver
         self.host = "127.0.0.1"
         self.port = free_port()
         self.mails: list[RelayedMail] = []
@@ -32,7 +39,9 @@ class MailStandIn:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002 - aiosmtpd's name and form
         """Keep a mail."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
-        self.mails.append(RelayedMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+        mail = RelayedMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
+        self.mails.append(mail)
+        await asyncio.to_thread(self._deliver, mail)
         return "250 kept"
 
     def __enter__(self) -> Self:

@@ -29,7 +29,7 @@ from intake.config import Config, load_config
 from intake.database import Database, initialise_database
 from intake.demo.crtsh import CrtshStandIn
 from intake.demo.imap import PASSWORD, USER, ImapStandIn
-from intake.demo.mail import MailStandIn
+from intake.demo.mail import MailStandIn, RelayedMail
 from intake.demo.slack import SlackStandIn
 from intake.notices.view import TicketView, ticket_views
 from intake.pipeline import run_once
@@ -40,6 +40,7 @@ DATA = files("intake.demo") / "data"
 BOT_TOKEN = "xoxb-demo"  # noqa: S105 - of the stand-in
 APP_TOKEN = "xapp-demo"  # noqa: S105 - of the stand-in
 SEED_ID = "<A7B38FB3-EC73-444F-9DD8-78A9A784CAE5@titanous.com>"
+ADDRESS = "cps@ca.example"
 ABSENT_ID = "<nobody-sent-this@example.com>"
 
 MESSAGES = (  # file, folder, how long before the start it arrived
@@ -144,7 +145,7 @@ def set_stage(folder: Path) -> Iterator[Stage]:
         imap = stack.enter_context(ImapStandIn())
         slack = stack.enter_context(SlackStandIn(bot_token=BOT_TOKEN, app_token=APP_TOKEN))
         crtsh = stack.enter_context(CrtshStandIn())
-        mail = stack.enter_context(MailStandIn())
+        mail = stack.enter_context(MailStandIn(partial(hand_over, imap, clock)))
         for number, name in CRTSH.items():
             crtsh.add(number, read_certificate(name))
         text = CONFIG.format(
@@ -161,6 +162,12 @@ def set_stage(folder: Path) -> Iterator[Stage]:
         with database.write() as session:
             remember_key(session, ArchiveKey.create(folder / "archive.key"))
         yield Stage(config, database, clock, imap, slack, crtsh, mail)
+
+
+def hand_over(imap: ImapStandIn, clock: MovableClock, mail: RelayedMail) -> None:
+    """Put a mail to the published address into its mailbox, as the mail system would."""
+    if ADDRESS in mail.recipients:
+        imap.deliver(mail.content, internal_date=clock())
 
 
 def write_installation(folder: Path, text: str) -> Config:
@@ -209,9 +216,7 @@ def tell_story(*, once: bool) -> int:
         say("Starting a local IMAP server, a Slack stand-in, a crt.sh stand-in and a mail relay …")
         with set_stage(Path(name)) as stage:
             deliver_messages(stage)
-            say(
-                f"{len(MESSAGES)} messages lie in the mailbox of cps@ca.example, one of them in Junk."
-            )
+            say(f"{len(MESSAGES)} messages lie in the mailbox of {ADDRESS}, one of them in Junk.")
             with assemble(stage.config, stage.database, stage.clock) as parts:
                 if once:
                     say("Reading, keeping, extracting, looking up, linting, telling …")
@@ -264,6 +269,7 @@ In another terminal, ask what became of a message that came, and of one that did
     {command} trace '{SEED_ID}'
     {command} trace '{ABSENT_ID}'
     {command} ticket list
+    {command} check --live
 
 What happens (Ctrl-C ends the demo and removes everything):
 """
