@@ -19,6 +19,8 @@ from intake.tickets.tell import want_card
 from tests.builders import NOW, make_config
 from tests.notice_builders import add_card, add_message, add_notice, add_step, add_ticket
 
+pytestmark = pytest.mark.both_databases
+
 HARD_ERRORS = (
     "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired",
     "no_permission", "missing_scope", "channel_not_found", "not_in_channel", "is_archived",

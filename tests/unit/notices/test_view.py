@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event
 
 from intake.database import Database
@@ -15,6 +16,8 @@ from intake.tables import (
 )
 from tests.builders import NOW
 from tests.notice_builders import add_items, add_message, add_ticket
+
+pytestmark = pytest.mark.both_databases
 
 DIGEST = "ab" * 32
 
