@@ -228,6 +228,7 @@ class Item(SQLModel, table=True):
     proved_key: str | None = None  # key_match of the proof that this item was classified by
     claimed_revoked_at: datetime | None = None  # when somebody said that it is revoked
     claimed_revoked_by: str | None = None
+    alarms: list[str] = _json_list()  # what is wrong with its revocation, told once each
     merged_into: int | None = Field(default=None, foreign_key="item.id")
     problem: str | None = None  # why it is not resolved yet
 
@@ -289,7 +290,8 @@ class Certificate(SQLModel, table=True):
     first_seen_at: datetime
     serial_number: str | None = Field(default=None, index=True)
     issuer: str | None = None  # RFC 4514
-    issuer_sha256: str | None = Field(default=None, index=True)  # of the issuer name's DER
+    # Of the issuer name's DER; where a precertificate signing CA issued, of the CA's behind it.
+    issuer_sha256: str | None = Field(default=None, index=True)
     subject: str | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
@@ -299,6 +301,7 @@ class Certificate(SQLModel, table=True):
     read_by: str = "none"  # which reader gave the fields
     ours: str = "unknown"  # yes | no | unknown
     ours_why: str = ""
+    names_us: bool = False  # it names our CA as its issuer, and none of our keys signed it
 
 
 class CrtshEntry(SQLModel, table=True):
@@ -389,10 +392,11 @@ class RevocationStatus(SQLModel, table=True):
     certificate: str = Field(foreign_key="certificate.sha256")  # whose addresses are asked
     watched: bool = True
     state: str = "not_checked"  # not_checked | good | revoked | unknown
-    crl_state: str | None = (
-        None  # good | revoked | on_hold; None: no sound answer so far, or none is due
-    )
-    ocsp_state: str | None = None  # good | revoked | unknown | on_hold
+    # What each source said last (good | revoked | unknown | on_hold | split), and until when.
+    crl_state: str | None = None
+    crl_until: datetime | None = None
+    ocsp_state: str | None = None
+    ocsp_until: datetime | None = None
     crl_revoked_at: datetime | None = None  # first observed there, by our clock
     ocsp_revoked_at: datetime | None = None
     first_observed_revoked_at: datetime | None = None  # on every source that there is
@@ -403,7 +407,7 @@ class RevocationStatus(SQLModel, table=True):
         None  # nextUpdate of the last good answer: so long it may live on
     )
     checked_at: datetime | None = None
-    problems: list[str] = _json_list()  # what is wrong now, see certificates/revocation.py
+    problems: list[str] = _json_list()  # what is wrong now: codes of certificates/revocation.py
     detail: str = ""  # why a source gave no sound answer
 
 

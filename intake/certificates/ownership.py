@@ -2,19 +2,26 @@
 
 The signature is checked over the bytes as they stand, so that malformed certificates and
 precertificates are ours or not like any other.
+
+CAs that issue no more count as long as their certificates are configured. So do precertificate
+signing CAs, whose name stands in the precertificate and not in the final certificate.
+
+Source: RFC 6962 3.1.
 """
 
 import glob
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from intake.certificates.contents import BASIC_CONSTRAINTS, contents_of
 from intake.certificates.der import (
     CertificateParts,
     DerError,
@@ -49,8 +56,11 @@ HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "2.16.840.1.101.3.4.2.2": hashes.SHA384,
     "2.16.840.1.101.3.4.2.3": hashes.SHA512,
 }
+PRECERTIFICATE_SIGNING = "1.3.6.1.4.1.11129.2.4.4"
 PSS = "1.2.840.113549.1.1.10"
 PSS_DEFAULT_SALT = 20  # octets, RFC 4055 3.1
+KEY_USAGE = "2.5.29.15"
+KEY_CERT_SIGN = 0x04  # in the first octet; RFC 5280 4.2.1.3
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Ownership:
 
     ours: Ours
     why: str
+    names_us: bool = False  # it names our CA, and none of our keys signed it: somebody must look
+    issuer_sha256: str | None = None  # of the name in the final certificate, where it differs
 
 
 @dataclass(frozen=True)
@@ -69,10 +81,12 @@ class IssuingCa:
     certificate: bytes
     subject: bytes  # DER of its name
     spki: bytes
+    issuer: bytes = b""  # DER of the name of what issued it
+    signs_precertificates: bool = False  # for another CA: the one that issued it
 
     def public_key(self) -> Any:  # noqa: ANN401 - one of several key classes
         """Load the key that signs."""
-        return x509.load_der_x509_certificate(self.certificate).public_key()
+        return load_der_public_key(self.spki)
 
 
 class IssuingCas:
@@ -95,9 +109,25 @@ class IssuingCas:
         for pattern in patterns:
             for ca in _read_pattern(pattern, problems):
                 found[ca.certificate] = ca
+        cas = cls(list(found.values()))
+        problems += [_without_issuer(ca) for ca in cas.cas if cas.is_orphan(ca)]
         if problems:
             raise ConfigError(problems)
-        return cls(list(found.values()))
+        return cas
+
+    def is_orphan(self, ca: IssuingCa) -> bool:
+        """Say whether a precertificate signing CA was not issued by another CA of ours."""
+        if not ca.signs_precertificates:
+            return False
+        signer = self._signer_of(split_certificate(ca.certificate))
+        return signer is None or signer.subject != ca.issuer or signer.certificate == ca.certificate
+
+    def signer_of(self, der: bytes) -> IssuingCa | None:
+        """Return which of our CAs signed this certificate; total for any bytes."""
+        try:
+            return self._signer_of(split_certificate(der))
+        except DerError:
+            return None
 
     def owner_of(self, der: bytes) -> Ownership:
         """Say whether one of our CAs signed this certificate; total for any bytes."""
@@ -109,13 +139,20 @@ class IssuingCas:
             return Ownership("unknown", f"no issuing CA is configured ({CONFIG_KEY})")
         named = render_name(parts.issuer)
         signer = self._signer_of(parts)
-        if signer is not None:
-            return Ownership("yes", _signed_by(signer, parts, named))
-        return self._not_signed(parts, named)
+        if signer is None:
+            return self._not_signed(parts, named)
+        behind = None
+        if signer.signs_precertificates:
+            behind = hashlib.sha256(signer.issuer).hexdigest()
+        return Ownership("yes", _signed_by(signer, parts, named), issuer_sha256=behind)
 
     def _signer_of(self, parts: CertificateParts) -> IssuingCa | None:
-        for ca, key in zip(self.cas, self._keys, strict=True):
-            if any(_verifies(key, parts, one) for one in (parts.algorithm, parts.inner_algorithm)):
+        algorithms = {one.whole: one for one in (parts.algorithm, parts.inner_algorithm)}
+        pairs = list(zip(self.cas, self._keys, strict=True))
+        # Those that it names first: nearly always the answer, and a check takes a while.
+        pairs.sort(key=lambda pair: pair[0].subject != parts.issuer.whole)
+        for ca, key in pairs:
+            if any(_verifies(key, parts, one) for one in algorithms.values()):
                 return ca
         return None
 
@@ -125,7 +162,7 @@ class IssuingCas:
                 return Ownership("yes", f"holds the key of our issuing CA {ca.name}")
         if any(parts.issuer.whole == ca.subject or named == ca.name for ca in self.cas):
             why = f"names our issuer {named} but is not signed by its key: look at it at once"
-            return Ownership("unknown", why)
+            return Ownership("unknown", why, names_us=True)
         return Ownership("no", f"issued by {named or 'a CA without a name'}")
 
 
@@ -215,23 +252,38 @@ def _read_file(path: str, problems: list[ConfigProblem]) -> Iterator[IssuingCa]:
     yield from cas
 
 
+def _without_issuer(ca: IssuingCa) -> ConfigProblem:
+    return ConfigProblem(
+        CONFIG_KEY,
+        ca.name,
+        "is a precertificate signing CA, and the CA that issued it is not configured",
+        "name the certificate of that CA too: the final certificates are its",
+    )
+
+
 def _issuing_ca(der: bytes) -> IssuingCa:
     """Take a CA certificate apart; raise ValueError for a certificate that may sign none."""
     parts = split_certificate(der)
-    ca = IssuingCa(render_name(parts.subject), der, parts.subject.whole, parts.spki)
+    ca = IssuingCa(
+        render_name(parts.subject),
+        der,
+        parts.subject.whole,
+        parts.spki,
+        parts.issuer.whole,
+        signs_precertificates=PRECERTIFICATE_SIGNING in contents_of(parts).purposes,
+    )
     ca.public_key()
-    if not _may_sign(x509.load_der_x509_certificate(der).extensions):
+    if not _may_sign(parts):
         raise ValueError("no CA certificate")
     return ca
 
 
-def _may_sign(extensions: x509.Extensions) -> bool:
+def _may_sign(parts: CertificateParts) -> bool:
     """Say whether this can be a CA: old roots have neither of the extensions that tell."""
-    try:
-        return extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound:
+    if parts.extension(BASIC_CONSTRAINTS) is not None:
+        return contents_of(parts).is_ca
+    usage = parts.extension(KEY_USAGE)
+    if usage is None:
         return True
+    octets = usage[3:]  # a BIT STRING: tag, length, count of unused bits
+    return bool(octets) and bool(octets[0] & KEY_CERT_SIGN)
