@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from intake.cli import (
+    archive,
     audit,
     check,
     demo,
@@ -29,7 +30,7 @@ from intake.errors import ConfigError, IntakeError, OutsideUnavailableError
 
 GROUPS = (
     demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket,
-    escalation, audit, reprocess,
+    escalation, audit, archive, reprocess,
 )  # fmt: skip
 
 
