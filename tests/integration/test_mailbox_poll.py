@@ -29,6 +29,8 @@ from intake.tables import (
 from tests.builders import NOW, make_config, make_message
 from tests.servers import DovecotServer
 
+pytestmark = pytest.mark.both_databases
+
 
 class Reader:
     """A mailbox and the archive that it is read into, with a clock moved by hand."""
@@ -55,7 +57,10 @@ class Reader:
 
     def all(self, table: type) -> list:
         with self.database.read() as session:
-            return list(session.exec(select(table)).all())
+            query = select(table)
+            if hasattr(table, "id"):
+                query = query.order_by(table.id)
+            return list(session.exec(query).all())
 
     def raw(self) -> list[bytes]:
         with self.database.read() as session:
