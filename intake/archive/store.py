@@ -114,12 +114,12 @@ def raw_bytes(
     """
     if most is None:
         return b"".join(raw_pieces(session, key, message_row_id))
-    found = bytearray()
+    found: list[bytes] = []
     for piece in raw_pieces(session, key, message_row_id):
-        found += piece
-        if len(found) >= most:
+        found.append(piece)
+        if sum(map(len, found)) >= most:
             break
-    return bytes(found[:most])
+    return b"".join(found)[:most]  # no copy is made where there is one piece and it is short
 
 
 def raw_pieces(session: Session, key: ArchiveKey, message_row_id: int) -> Iterator[bytes]:

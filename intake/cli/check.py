@@ -201,7 +201,7 @@ def _open_files(config: "Config") -> Iterator[Item]:
     from intake.database import sqlite_path
 
     secrets = [config.archive.key, config.slack.bot_token, config.slack.app_token]
-    secrets += [mailbox.password for mailbox in config.mailbox]
+    secrets += [mailbox.password for mailbox in config.mailbox if mailbox.password]
     secrets += [config.smtp.password] if config.smtp and config.smtp.password else []
     for secret in secrets:
         path = _file_of(secret)

@@ -163,7 +163,9 @@ def holds_private_key(message: "Message", raw: bytes) -> bool:
 def _show_one(context: Context, key: "ArchiveKey", message: "Message", *, as_json: bool) -> None:
     from sqlmodel import col, select
 
+    from intake.archive.partial import what_is_lacking
     from intake.archive.store import raw_bytes
+    from intake.evidence.extract import Limits
     from intake.tables import MessageIdEntry, Sighting
 
     with context.database.read() as session:
@@ -173,13 +175,16 @@ def _show_one(context: Context, key: "ArchiveKey", message: "Message", *, as_jso
             .where(MessageIdEntry.message == message.id)
             .order_by(col(MessageIdEntry.id))
         ).all()
-        raw = raw_bytes(session, key, message.id or 0)
+        raw = raw_bytes(session, key, message.id or 0, most=Limits().raw_bytes + 1)
+        lacking = what_is_lacking(session, message)
     ids = {source: [one.original for one in entries if one.source == source] for source in SOURCES}
     if as_json:
         print_json(_as_json(message, sightings, ids))
         return
     _print_head(message, ids)
     _print_sightings(sightings)
+    if lacking is not None:
+        print_line(f"This stands for a message: {lacking}.")
     evidence = read_evidence(raw)
     print_line()
     if evidence is None:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from intake.cli.context import Context, add_command, open_context
@@ -105,6 +105,7 @@ def reprocess(
     context: Context, row: int, *, key: "ArchiveKey", our_hosts: "OurHosts", reader: "Worker"
 ) -> list[Difference]:
     """Derive one message again; write what it shows, and return what differed."""
+    from intake.archive.partial import what_is_lacking
     from intake.archive.store import raw_bytes
     from intake.cli.message import READ_SECONDS
     from intake.evidence.extract import Limits, unread_evidence
@@ -112,13 +113,16 @@ def reprocess(
     from intake.workers import WorkerFailure
 
     with context.database.read() as session:
-        raw = raw_bytes(session, key, row)
+        raw = raw_bytes(session, key, row, most=Limits().raw_bytes + 1)
+        lacking = what_is_lacking(session, session.get_one(Message, row))
     try:
         evidence = reader.call(
             "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
         )
     except WorkerFailure as failure:
         evidence = unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+    if lacking is not None:
+        evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
     with context.database.write() as session:
         message = session.get_one(Message, row)
         if message.decision is None:

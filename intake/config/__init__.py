@@ -4,6 +4,8 @@ A fault is a `ConfigError` (exit status 3) whose problems name key, value, rule 
 """
 
 from intake.config.file import files_matching, find_config
+from intake.config.linters import LintersSection
+from intake.config.mailbox import MailboxSection
 from intake.config.sections import (
     ArchiveSection,
     CertificatesSection,
@@ -12,7 +14,6 @@ from intake.config.sections import (
     DatabaseSection,
     EscalationSection,
     EscalationStep,
-    MailboxSection,
     ServiceSection,
     SlackSection,
     SmtpSection,
@@ -39,6 +40,7 @@ __all__ = [
     "Duration",
     "EscalationSection",
     "EscalationStep",
+    "LintersSection",
     "MailboxSection",
     "Secret",
     "Section",

@@ -10,21 +10,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import AwareDatetime, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from intake.clock import parse_instant
 from intake.config.file import SQLITE, files_matching, from_folder, read_toml
+from intake.config.linters import LintersSection
+from intake.config.mailbox import MailboxSection
 from intake.config.problems import render_problem
 from intake.config.values import (
     Duration,
     HeartbeatAddress,
-    HostOrNetwork,
     MailAddress,
     Name,
     Port,
     Secret,
     Section,
     Security,
+    Size,
     WebAddress,
     fault,
     is_loopback,
@@ -34,8 +36,9 @@ from intake.config.values import (
 )
 from intake.errors import ConfigError, ConfigProblem
 
-LONGEST_POLL = timedelta(hours=1)
 ACKNOWLEDGE_WITHIN = timedelta(hours=24)  # the chain of escalation must reach this instant
+OVERSIZE = 60_000_000
+SMALLEST_OVERSIZE, LARGEST_OVERSIZE = 1_000_000, 200_000_000  # bytes that are held in memory
 WITH_FILES = ("archive", "mailbox", "slack", "smtp", "certificates")
 
 
@@ -66,50 +69,21 @@ class ArchiveSection(Section):
 
 
 class ServiceSection(Section):
-    """The process itself."""
+    """The process itself, and what it takes on."""
 
     testing: bool = Field(default=False, strict=True)
     heartbeat_url: HeartbeatAddress | None = None  # fetched after each good poll
+    oversize: Size = OVERSIZE  # a larger message is never held in memory whole
     digest_at: str = Field(default="08:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")  # UTC
-
-
-class MailboxSection(Section):
-    """One problem-report mailbox, an account on an IMAP server."""
-
-    name: Name
-    addresses: list[MailAddress] = Field(min_length=1)
-    host: Name
-    port: Port = 993
-    security: Security = "tls"
-    ca: Secret | None = None  # a file of trusted certificates; no secret, but found the same way
-    username: Name
-    password: Secret
-    junk_folders: list[Name] = Field(default_factory=list)
-    skip_folders: list[Name] = Field(default_factory=list)
-    our_hosts: list[HostOrNetwork] = Field(default_factory=list)
-    watch_from: AwareDatetime | None = None
-    poll_every: Duration = timedelta(seconds=60)
-
-    _secrets = secret_fields("ca", "password")
 
     @model_validator(mode="after")
     def _keep_the_rules(self) -> Self:
-        refuse_clear_text(self.host, self.security)
-        if not timedelta(0) < self.poll_every <= LONGEST_POLL:
+        if not SMALLEST_OVERSIZE <= self.oversize <= LARGEST_OVERSIZE:
             raise fault(
-                "must be between 1s and 1h, or the clock of 24 hours runs unseen",
-                'use "60s"',
-                key="poll_every",
-                value=repr(render_duration(self.poll_every)),
-            )
-        both = {one.casefold() for one in self.junk_folders} & {
-            one.casefold() for one in self.skip_folders
-        }
-        if both:
-            raise fault(
-                f"{', '.join(sorted(both))} is a junk folder and a skipped one",
-                "take it out of skip_folders: reports are lost in Junk more than anywhere",
-                key="skip_folders",
+                "must be between 1MB and 200MB: so much of a message is held in memory at once",
+                'use "60MB"; a larger message is archived whole too, in pieces',
+                key="oversize",
+                value=f"{self.oversize:,} bytes",
             )
         return self
 
@@ -232,6 +206,7 @@ class Config(Section):
     smtp: SmtpSection | None = None
     crtsh: CrtshSection = CrtshSection()
     certificates: CertificatesSection = CertificatesSection()
+    linters: LintersSection = LintersSection()
 
     _path: Path = PrivateAttr(default=Path())
 
@@ -379,7 +354,8 @@ def require_files(config: Config, what: Collection[str] = WITH_FILES) -> None:
 def _secrets_of(config: Config) -> Iterator[tuple[str, Secret]]:
     yield "archive", config.archive.key
     for mailbox in config.mailbox:
-        yield "mailbox", mailbox.password
+        if mailbox.password:
+            yield "mailbox", mailbox.password
         if mailbox.ca:
             yield "mailbox", mailbox.ca
     yield "slack", config.slack.bot_token

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from intake.errors import ConfigError, ConfigProblem
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SIZES = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
 
 def fault(rule: str, fix: str, *, key: str = "", value: str | None = None) -> PydanticCustomError:
@@ -47,6 +48,14 @@ def render_duration(duration: timedelta) -> str:
         if seconds and seconds % UNITS[unit] == 0:
             return f"{seconds // UNITS[unit]}{unit}"
     return f"{seconds}s"
+
+
+def parse_size(value: object) -> int:
+    """Read `60MB`, `500KB` or `1GB`, in decimal units."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*([KMG]B)\s*", value) if isinstance(value, str) else None
+    if match is None:
+        raise fault("is not a size", 'write a number and KB, MB or GB, for example "60MB"')
+    return int(match[1]) * SIZES[match[2]]
 
 
 def check_web_address(value: str) -> str:
@@ -96,6 +105,7 @@ def check_host_or_network(value: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Security = Literal["tls", "starttls", "none"]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 WebAddress = Annotated[str, AfterValidator(check_web_address)]
@@ -109,6 +119,11 @@ class Section(BaseModel):
     """A table of the configuration; unknown keys are faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def needs(cls, name: str, table: dict[str, Any]) -> bool:  # noqa: ARG003 - others look at it
+        """Say whether a secret must be there, beside what else stands in the table."""
+        return cls.model_fields[name].is_required()
 
 
 class Secret(Section):
@@ -187,7 +202,7 @@ def _gather_secret(cls: type[Section], table: dict[str, Any], name: str) -> None
         table[name] = _secret(file, "file", f"{name}_file")
     elif env is not None:
         table[name] = _secret(env, "env", f"{name}_env")
-    elif cls.model_fields[name].is_required():
+    elif cls.needs(name, table):
         credential = find_credential(f"{name}_file", name)
         if credential is None:
             fix = f"add {name}_file or {name}_env"

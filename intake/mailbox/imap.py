@@ -23,7 +23,9 @@ from intake.errors import ConfigError, ConfigProblem
 from intake.mailbox.answers import header_from, read_instant, read_name, read_status, read_text
 from intake.mailbox.folder import FetchedMessage, FolderInfo, FolderStatus
 from intake.mailbox.folders import ListedFolder, choose_folders
+from intake.mailbox.login import log_in, read_credential, without_credential
 from intake.mailbox.plan import PIECE_BYTES
+from intake.mailbox.token import forget_token
 from intake.mailbox.trouble import (
     LIBRARY_ERRORS,
     TRIED_AGAIN,
@@ -63,26 +65,31 @@ class ImapSession:
         self._mailbox = mailbox
         self._timeouts = timeouts
         self._client: IMAPClient | None = None
+        self._credential = ""
         self._examined: FolderInfo | None = None
         self._uidvalidity = 0  # of that folder
 
     def __enter__(self) -> "ImapSession":
-        """Connect and log in.
+        """Connect and log in; a bearer token that is refused is asked for anew, once.
 
         Raises:
             ImapLostError: if the server can't be reached, is not who it should be, or refuses us.
         """
-        password = self._mailbox.password.read()  # first: its absence is a fault of configuration
-        try:
-            with self._explained("connecting"):
-                self._client = self._connect()
-            self._log_in(password)
-        except ImapRefusedError as error:
-            self.drop()
-            raise ImapLostError(str(error)) from None
-        except BaseException:
-            self.drop()
-            raise
+        for is_last in (False, True):
+            # First: its absence is a fault of configuration.
+            self._credential = read_credential(self._mailbox)
+            try:
+                self._open()
+            except ImapRefusedError as error:
+                self.drop()
+                forget_token(self._mailbox.token_command, self._credential)
+                if is_last or self._mailbox.auth == "password":
+                    raise ImapLostError(str(error)) from None
+            except BaseException:
+                self.drop()
+                raise
+            else:
+                break
         return self
 
     def __exit__(
@@ -296,15 +303,18 @@ class ImapSession:
 
     def _harmless(self, error: Exception) -> str:
         """Return the error's text in one line, without the password should the server echo it."""
-        text = " ".join(str(error).split())[:300]
-        try:
-            return text.replace(self._mailbox.password.read(), "…")
-        except ConfigError:
-            return text
+        text = " ".join(str(error).split())
+        return without_credential(text, self._mailbox, self._credential)[:300]
 
     def _say(self, what: str, fix: str) -> str:
         box = self._mailbox
         return f"Mailbox {box.name} ({box.host}:{box.port}): {what}. Fix: {fix}."
+
+    def _open(self) -> None:
+        with self._explained("connecting"):
+            self._client = self._connect()
+        with self._explained("logging in"):
+            log_in(self._client, self._mailbox, self._credential)
 
     def _connect(self) -> IMAPClient:
         box = self._mailbox
@@ -329,18 +339,6 @@ class ImapSession:
                 client.shutdown()
                 raise
         return client
-
-    def _log_in(self, password: str) -> None:
-        user = self._mailbox.username
-        client = self.client
-        with self._explained("logging in"):
-            capable = client.capabilities()
-            if b"AUTH=PLAIN" in capable:
-                client.plain_login(user, password)
-            elif b"AUTH=LOGIN" in capable and not (user + password).isascii():
-                client.sasl_login("LOGIN", _answer_login(user, password))
-            else:
-                client.login(user, password)
 
     def _namespaces(self) -> list[str]:
         if not self.client.has_capability("NAMESPACE"):
@@ -393,8 +391,3 @@ def watch_folder(
         while not stopping.is_set():
             if session.wait_for_news(IDLE_SECONDS, stopping):
                 on_hint()
-
-
-def _answer_login(user: str, password: str) -> Any:  # noqa: ANN401 - what sasl_login wants
-    answers = iter((user, password))
-    return lambda _challenge: next(answers, "")

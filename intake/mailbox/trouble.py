@@ -35,7 +35,7 @@ def explain(error: Exception, text: str, mailbox: MailboxSection) -> tuple[str, 
         return _explain_tls(error, text, mailbox)
     if isinstance(error, OSError):
         return _explain_network(error, text, mailbox)
-    return _explain_answer(error, text)
+    return _explain_answer(error, text, mailbox)
 
 
 def _explain_tls(error: ssl.SSLError, text: str, mailbox: MailboxSection) -> tuple[str, str]:
@@ -66,10 +66,13 @@ def _explain_network(error: OSError, text: str, mailbox: MailboxSection) -> tupl
     return f"the connection broke ({text})", TRIED_AGAIN
 
 
-def _explain_answer(error: Exception, text: str) -> tuple[str, str]:
+def _explain_answer(error: Exception, text: str, mailbox: MailboxSection) -> tuple[str, str]:
     broken = isinstance(error, imaplib.IMAP4.abort) or "socket error" in text or "BYE" in text
     if broken:  # a LoginError too: the library hides in it what broke during the login
         return f"the connection broke ({text})", TRIED_AGAIN
+    if isinstance(error, LoginError) and mailbox.auth != "password":
+        fix = "check that the token command prints a fresh token for this account and for IMAP"
+        return f"the server refused the token of {mailbox.username} ({text})", fix
     if isinstance(error, LoginError):
         fix = "check mailbox.username and the password file, and that the account may use IMAP"
         return f"the server refused user name or password ({text})", fix

@@ -13,11 +13,13 @@ from sqlmodel import Session, col, select
 
 from intake.archive.message_id import ids_in, normalise
 from intake.tables import (
+    Folder,
     Message,
     MessageIdEntry,
     SentMessageId,
     Sighting,
     Ticket,
+    UidGap,
     WatchedMailbox,
 )
 from intake.tickets.desk import Desk
@@ -65,10 +67,12 @@ def find_context(
         bounced_ticket=next((one.ticket for one in bounced if one.ticket is not None), None),
         copy_of=None if copied is None else copied.id,
         copy_ticket=None if copied is None else copied.ticket,
+        completed_ticket=_completed(session, message),
         answered_ticket=_answered(session, evidence),
         reused_by=tuple(ticket for ticket in reused if ticket is not None)[:MOST_REUSED],
         is_id_reused=bool(reused),
         in_junk=_lies_in_junk(session, message),
+        stands_for=message.stands_for,
     )
 
 
@@ -88,14 +92,21 @@ def answered_ids(evidence: "Evidence") -> list[str]:
 def _is_before_watch(session: Session, message: Message, *, open_tickets: bool) -> bool:
     if open_tickets:
         return False
-    places = session.exec(
-        select(Sighting.mailbox).where(Sighting.message == message.id).distinct()
-    ).all()
+    places = _mailboxes(session, message)
     if not places:
         return message.received_from in {"import", "stated"}
     query = select(WatchedMailbox.watch_from).where(col(WatchedMailbox.name).in_(places))
     watch_from = earliest(session.exec(query).all())
     return watch_from is not None and message.received_at < watch_from
+
+
+def _mailboxes(session: Session, message: Message) -> Sequence[str]:
+    """Return where a message lies; a stub may have the note of what is lacking instead."""
+    seen = select(Sighting.mailbox).where(Sighting.message == message.id).distinct()
+    places = session.exec(seen).all()
+    if message.stands_for is None or places:
+        return places
+    return session.exec(select(UidGap.mailbox).where(UidGap.stub == message.id).distinct()).all()
 
 
 def _is_probe(
@@ -178,6 +189,13 @@ def _reused(session: Session, message: Message, own: Sequence[str]) -> list[int 
     return sorted(session.exec(query).all(), key=lambda one: (one is None, one))
 
 
+def _completed(session: Session, message: Message) -> int | None:
+    """Return the ticket that was opened before this message could be fetched whole."""
+    if message.completes is None:
+        return None
+    return session.exec(select(Message.ticket).where(Message.id == message.completes)).first()
+
+
 def _answered(session: Session, evidence: "Evidence") -> int | None:
     """Return the ticket that a message answers, by Message-IDs, then by a ticket token."""
     ids = answered_ids(evidence)
@@ -217,4 +235,14 @@ def _by_token(session: Session, tokens: Iterable[tuple[int, str]]) -> int | None
 
 def _lies_in_junk(session: Session, message: Message) -> bool:
     places = session.exec(select(Sighting.in_junk).where(Sighting.message == message.id)).all()
+    if message.stands_for is not None and not places:
+        places = session.exec(
+            select(Folder.is_junk)
+            .join(
+                UidGap,
+                (col(UidGap.mailbox) == col(Folder.mailbox))
+                & (col(UidGap.folder) == col(Folder.name)),
+            )
+            .where(UidGap.stub == message.id)
+        ).all()
     return bool(places) and all(places)

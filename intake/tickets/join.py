@@ -25,13 +25,14 @@ from intake.tickets.owed import (
 )
 from intake.tickets.tell import want_card
 from intake.tickets.tracks import plan_next
-from intake.tickets.triage import Context, Decision, higher, with_labels
+from intake.tickets.triage import NOT_FETCHED, Context, Decision, higher, with_labels
 
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence
 
 CARRIED_LABELS = {"in_junk", "limits_hit", "private_key", "reused_message_id", "unreadable_parts"}
 AUTO_REPLY = "auto_reply"
+OVERSIZED = "oversized"
 
 
 def join_follow_up(
@@ -46,12 +47,16 @@ def join_follow_up(
     """Add a reply to its ticket.
 
     It must be acknowledged within 24 hours of its own T0; new certificates and keys in it have
-    clocks of their own. An automatic reply that brings nothing new starts nothing.
+    clocks of their own. What brings nothing new starts nothing: an automatic reply, or the rest of
+    a message whose beginning opened the ticket.
     """
     ticket = load_ticket(session, decision.ticket or 0)
     added = add_items(session, ticket, message, evidence, desk=desk, now=now)
-    is_empty = evidence.kind == AUTO_REPLY and not added.is_new
+    is_rest = _stood_for(session, message) == OVERSIZED
+    is_empty = (evidence.kind == AUTO_REPLY or is_rest) and not added.is_new
     ticket.labels = with_labels(ticket.labels, CARRIED_LABELS.intersection(decision.labels))
+    if message.completes is not None:
+        ticket.labels = [one for one in ticket.labels if one != NOT_FETCHED]
     if evidence.private_keys:
         ticket.priority = higher(ticket.priority, decision.priority)
     ticket.received_at = min(ticket.received_at, message.received_at)
@@ -63,9 +68,16 @@ def join_follow_up(
     record_event(
         session, "follow_up_joined", actor=SERVICE, now=now, ticket=ticket.id,
         message=message.id, sha256=message.sha256, received_at=message.received_at.isoformat(),
-        automatic=is_empty, items=added.items, keys=added.keys,
+        automatic=is_empty, completes=message.completes, items=added.items, keys=added.keys,
     )  # fmt: skip
     _settle(session, ticket, desk=desk, now=now)
+
+
+def _stood_for(session: Session, message: Message) -> str | None:
+    """Return why a message was not there whole when its ticket was opened."""
+    if message.completes is None:
+        return None
+    return session.exec(select(Message.stands_for).where(Message.id == message.completes)).first()
 
 
 def join_copy(

@@ -19,6 +19,8 @@ OWN_OUTGOING = "own_outgoing"
 OWN_PROBE = "own_probe"
 DELIVERY_STATUS = "delivery_status"
 
+NOT_FETCHED = "not_fetched"  # label of a ticket whose message the server does not hand out
+
 PRIORITIES = ("low", "normal", "high", "critical")  # the least first
 AUTOMATIC_KINDS = ("auto_reply", "delivery_status")
 SERIOUS = ("fatal", "error")  # severities of findings that raise the priority of what is ours
@@ -36,10 +38,12 @@ class Context:
     bounced_ticket: int | None = None
     copy_of: int | None = None  # the message that it repeats
     copy_ticket: int | None = None
+    completed_ticket: int | None = None  # of the stub that stood for this message
     answered_ticket: int | None = None  # by In-Reply-To, References or a ticket token
     reused_by: tuple[int, ...] = ()  # tickets of other messages under the same Message-ID
     is_id_reused: bool = False
     in_junk: bool = False  # in every place where it lies
+    stands_for: str | None = None  # oversized | unreadable: it is not there whole
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def triage(evidence: "Evidence", context: Context) -> Decision:
         (context.valid_probe, Decision(OWN_PROBE)),
         (context.sent_by_us, Decision(OWN_OUTGOING, context.sent_ticket)),
         (bool(context.bounced), Decision(DELIVERY_STATUS, context.bounced_ticket)),
+        (context.completed_ticket, Decision(FOLLOW_UP, context.completed_ticket, priority, labels)),
         (context.copy_ticket, Decision(COPY, context.copy_ticket, priority, labels)),
         (context.answered_ticket, Decision(FOLLOW_UP, context.answered_ticket, priority, labels)),
     )
@@ -95,6 +100,8 @@ def labels_of(evidence: "Evidence", context: Context) -> tuple[str, ...]:
         "unreadable_parts": bool(evidence.unreadable_parts),
         "limits_hit": bool(evidence.limits_hit),
         "unclassified_hex": bool(evidence.unclassified_hex),
+        "oversized": context.stands_for == "oversized",
+        NOT_FETCHED: context.stands_for == "unreadable",
     }
     return tuple(sorted(label for label, holds in marks.items() if holds))
 
