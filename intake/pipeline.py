@@ -256,7 +256,11 @@ def run_once(parts: Parts) -> list[str]:
     troubles: list[str] = []
     for mailbox in parts.config.mailbox:
         try:
-            troubles += poll(parts, mailbox).troubles
+            result = poll(parts, mailbox)
+            while result.unfinished:  # a large message comes in pieces; its ticket does not wait
+                settle(parts)
+                result = poll(parts, mailbox)
+            troubles += result.troubles
         except OutsideUnavailableError as error:
             troubles.append(str(error))
     settle(parts)

@@ -240,7 +240,7 @@ class Service:
                 raise OutsideUnavailableError("; ".join(result.troubles))
             self._last_good[mailbox.name] = time.monotonic()
             self._give_sign_of_life()
-            return False
+            return result.unfinished  # a large message: its next pieces at once
 
         return Loop(f"mailbox {mailbox.name}", work, mailbox.poll_every.total_seconds())
 

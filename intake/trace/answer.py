@@ -111,6 +111,8 @@ def _source_lines(source: SourceCoverage) -> Iterator[str]:
 def _what_became(uids: UidGapFound) -> str:
     if uids.reason == "unreadable":
         return f"on the server, but it does not hand them out (noticed {_stamp(uids.noticed_at)})"
+    if uids.reason == "oversized":
+        return f"large, and being fetched in pieces (noticed {_stamp(uids.noticed_at)})"
     after = "before the first reading" if uids.after is None else f"after {_stamp(uids.after)}"
     return f"assigned {after}, and gone when we looked at {_stamp(uids.noticed_at)}"
 

@@ -57,7 +57,8 @@ class UidGapFound:
     uid_to: int
     after: datetime | None
     noticed_at: datetime
-    reason: str = "gone"  # gone: before we looked | unreadable: the server does not hand them out
+    # gone: before we looked | unreadable: the server does not hand them out | oversized: in part only
+    reason: str = "gone"
 
     def __str__(self) -> str:
         """Name them as a person would."""
