@@ -30,10 +30,9 @@ def assert_accounts_balance(
         ).all()
         failed = session.exec(select(Job.key).where(Job.state == "failed")).all()
         broken = list(broken_links(session))
-    assert [str(one) for one in accounts if not one.balanced] == []
-    assert messages.faults == ()
-    assert messages.balanced, str(messages)
-    assert not all_decided or messages.undecided == 0, str(messages)
-    assert unsealed == []
-    assert failed == []
-    assert broken == []
+    faults = [str(one) for one in accounts if not one.balanced]
+    faults += [*messages.faults, *broken, *(f"job {key} failed" for key in failed)]
+    faults += [f"message {row} has no bytes" for row in unsealed]
+    if not messages.balanced or (all_decided and messages.undecided):
+        faults.append(str(messages))
+    assert not faults, "\n".join(faults)

@@ -32,7 +32,7 @@ class FolderAccount:
     stored: int  # and still there when the folder was last read
     gone: int  # stored, and gone from the server since
     gone_unseen: int  # assigned, but gone before we looked
-    unreadable: int  # listed, but the server does not hand them out
+    lacking: int  # listed, but the server does not hand them out; no stub stands for them yet
     beyond: int = 0  # stored, though the cursor does not say so
 
     @property
@@ -43,7 +43,7 @@ class FolderAccount:
     @property
     def unaccounted(self) -> int:
         """Return how many UIDs nothing accounts for."""
-        return self.assigned - self.stored - self.gone - self.gone_unseen - self.unreadable
+        return self.assigned - self.stored - self.gone - self.gone_unseen - self.lacking
 
     @property
     def balanced(self) -> bool:
@@ -54,7 +54,7 @@ class FolderAccount:
         """Return the sum in one line."""
         parts = [f"{self.stored} stored", f"{self.gone} gone since"]
         parts += [f"{self.gone_unseen} gone before we looked"]
-        parts += [f"{self.unreadable} not handed out"] if self.unreadable else []
+        parts += [f"{self.lacking} not handed out"] if self.lacking else []
         parts += [f"{self.unaccounted} UNACCOUNTED FOR"] if self.unaccounted else []
         parts += [f"{self.beyond} beyond the cursor"] if self.beyond else []
         return f"{self.mailbox}/{self.folder}: {self.assigned} UIDs = {' + '.join(parts)}"
@@ -69,9 +69,10 @@ def account_of_uids(session: Session, mailbox: str) -> list[FolderAccount]:
     for row in session.exec(select(Folder).where(Folder.mailbox == mailbox).order_by(Folder.name)):
         first = row.first_uid if row.first_uid is not None else row.cursor + 1
         stored, gone, beyond = seen.get(row.name, (0, 0, 0))
-        kinds = gaps.get(row.name, {})
-        missing = _length([*kinds.get("gone", ()), *kinds.get("unreadable", ())], first, row.cursor)
-        unseen = _length(kinds.get("gone", ()), first, row.cursor)
+        ranges, stored_in = gaps.get(row.name, {}), late.get(row.name, {})
+        every = [one for of_reason in ranges.values() for one in of_reason]
+        missing = _length(every, first, row.cursor) - sum(stored_in.values())
+        unseen = _length(ranges.get("gone", ()), first, row.cursor) - stored_in.get("gone", 0)
         accounts.append(
             FolderAccount(
                 mailbox=mailbox,
@@ -81,8 +82,8 @@ def account_of_uids(session: Session, mailbox: str) -> list[FolderAccount]:
                 cursor=row.cursor,
                 stored=stored,
                 gone=gone,
-                gone_unseen=unseen - late.get(row.name, 0),
-                unreadable=missing - unseen,
+                gone_unseen=unseen,
+                lacking=missing - unseen,
                 beyond=beyond,
             )
         )
@@ -131,22 +132,26 @@ def _gaps(session: Session, mailbox: str) -> dict[str, dict[str, list[Range]]]:
     return found
 
 
-def _stored_in_gaps(session: Session, mailbox: str) -> dict[str, int]:
-    """Count by folder what was stored after all, within a gap that is noted as gone."""
+def _stored_in_gaps(session: Session, mailbox: str) -> dict[str, dict[str, int]]:
+    """Count by folder and reason the sightings within open gaps: stubs, and what came late."""
+    found: dict[str, dict[str, int]] = {}
     rows = session.exec(
-        select(UidGap.folder, func.count(func.distinct(Sighting.id)))
+        select(UidGap.folder, UidGap.reason, func.count(func.distinct(Sighting.id)))
         .join(Folder, _here(UidGap, mailbox))
         .join(
             Sighting,
             and_(
                 _here(Sighting, mailbox),
                 col(Sighting.uid).between(UidGap.uid_from, UidGap.uid_to),
+                col(Sighting.uid).between(func.coalesce(Folder.first_uid, 1), Folder.cursor),
             ),
         )
-        .where(col(UidGap.resolved_at).is_(None), UidGap.reason == "gone")
-        .group_by(UidGap.folder)
-    )
-    return dict(rows.all())
+        .where(col(UidGap.resolved_at).is_(None))
+        .group_by(UidGap.folder, UidGap.reason)
+    ).all()
+    for name, reason, count in rows:
+        found.setdefault(name, {})[reason] = count
+    return found
 
 
 def _length(ranges: Iterable[Range], lowest: int, highest: int) -> int:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from intake.archive.partial import open_pieces
 from intake.archive.seal import ArchiveKey, check_key, is_in_pieces
 from intake.database import Database
 from intake.errors import VerificationError
-from intake.tables import Certificate, Message, SealedMessage, SealedPiece
+from intake.tables import Certificate, Message, SealedMessage
 
 ROWS_AT_ONCE = 500  # in one transaction
 ROWS_IN_MEMORY = 4  # a row may hold a large message
@@ -122,20 +123,10 @@ def _what_is_wrong(
 
 def _parts(session: Session, key: ArchiveKey, sealed: bytes, sha256: str) -> Iterator[bytes]:
     """Yield the bytes of a message, whole or piece by piece."""
-    if not is_in_pieces(sealed):
+    if is_in_pieces(sealed):
+        yield from open_pieces(session, key, key.open_list(sealed, sha256))
+    else:
         yield key.open(sealed, sha256)
-        return
-    pieces = key.open_list(sealed, sha256)
-    for number in range(pieces.count):
-        piece = session.exec(
-            select(SealedPiece.sealed).where(
-                SealedPiece.stream == pieces.stream, SealedPiece.number == number
-            )
-        ).first()
-        if piece is None:
-            text = f"piece {number} of its {pieces.count} is missing"
-            raise VerificationError(text)
-        yield key.open_piece(piece, pieces.stream, number)
 
 
 def _verify_certificates(database: Database, after: str, damages: list[Damage]) -> list[str]:
