@@ -9,7 +9,7 @@ from intake.evidence.containers import archive_kind, open_archive
 from intake.evidence.der import PRIVATE_KEYS, read_signed, recognise, spki_of_csr
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_bytes
-from intake.evidence.identifiers import Named, find_named, named_by_link
+from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.key_statements import find_claims, prove_request
 from intake.evidence.keys import (
     blank,
@@ -20,6 +20,7 @@ from intake.evidence.keys import (
 )
 from intake.evidence.locked import Locked
 from intake.evidence.markup import read_html, read_xml
+from intake.evidence.named import Named
 from intake.evidence.parts import Piece, clean_name, parse
 from intake.evidence.proving import add_certificate, note_key, note_locked
 from intake.evidence.quoted import find_quoted_ids

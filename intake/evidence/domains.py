@@ -32,6 +32,7 @@ _GENERIC = (
 FILES, GENERIC = frozenset(_FILES.split()), frozenset(_GENERIC.split())
 
 _NAME = re.compile(r"(?<![\w.@/=-])(?:\*\.)?+[\w-]++(?:\.[\w-]++)++(?![\w@(=]|/[\w.-]|:[\w])")
+_LABEL_BEFORE = re.compile(r"(?<![\w-])[\w-]++\Z")
 _DOT = re.compile(r"\.(?=\w)")
 LONGEST_NAME = 253
 LONGEST_LABEL = 63
@@ -59,13 +60,8 @@ def find_domains(text: str, *, most: int = MOST) -> list[tuple[str, int]]:
 
 def _start(text: str, dot: int) -> int:
     """Return where the first label begins; the place is looked for backwards, as dots are few."""
-    start = dot
-    while (
-        start > 0
-        and dot - start < LONGEST_LABEL + 1
-        and (text[start - 1].isalnum() or text[start - 1] in "-_")
-    ):
-        start -= 1
+    label = _LABEL_BEFORE.search(text, max(0, dot - LONGEST_LABEL - 1), dot)
+    start = label.start() if label else dot
     return start - 2 if text[max(0, start - 2) : start] == "*." else start
 
 

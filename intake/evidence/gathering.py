@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from intake.evidence.containers import Allowance
-from intake.evidence.identifiers import Named
 from intake.evidence.key_statements import KeyClaim, KeyProof
 from intake.evidence.locked import Locked
+from intake.evidence.named import Named
 from intake.evidence.private_keys import Derived
 from intake.evidence.values import (
     FoundCertificate,

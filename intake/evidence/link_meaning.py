@@ -8,7 +8,8 @@ import base64
 import re
 from urllib.parse import unquote
 
-from intake.evidence.links import SHA1_DIGITS, SHA256_DIGITS, query_pairs, split_link
+from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS
+from intake.evidence.urls import query_pairs, split_link
 
 LONGEST_ID = 19  # digits of a crt.sh id (a bigint)
 SHORTEST_SERIAL = 14  # hex digits: 7 bytes were seen in reports
@@ -21,7 +22,11 @@ _PIN = re.compile(r"sha256/([A-Za-z0-9+/ _-]{43})=?\Z")
 _DOMAIN = re.compile(r"(?:[*%]\.)?((?:[\w-]+\.)+[\w-]{2,})\Z")
 _IDS = frozenset({"d", "c", "id", "asn1", "graph", "nodes", "h", "pv"})
 _NAMES = frozenset({"identity", "commonname", "cn", "dnsname", "domain"})
-_CENSYS = re.compile(r"/certificates/(?:[a-z-]+/)?([0-9A-Fa-f:]+)")
+_CENSYS = re.compile(r"(?<![0-9A-Za-z])((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})(?![0-9A-Za-z])")
+_COMMON = re.compile(
+    r"https?://crt\.sh/\?(?:(?:id|d|q)=(\d{1,13})|(?:sha256|q|d)=([0-9a-f]{64}))(?:&opt=[a-z0-9,]*)?\Z"
+)  # nearly all links of long lists
+_HASH = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])")
 _BARE = re.compile(r"/([0-9]{1,19}|[0-9A-Fa-f]{64})/?\Z")
 MOST_IN_LINK = 200
 
@@ -32,15 +37,20 @@ def read_link(url: str) -> list[Named]:
     Values go by the link's parameter. All parameters of a crt.sh link are read, though crt.sh
     itself answers the first only: a report must not lose the second.
     """
+    common = _COMMON.match(url)
+    if common:
+        return [("sha256", common[2])] if common[2] else _by_length(common[1])
     host, path, query = split_link(url)
     if host in {"crt.sh", "www.crt.sh"}:
         return _read_crtsh(path, query)
     if host == "censys.io" or host.endswith(".censys.io"):
-        match = _CENSYS.search(path)
-        return _by_length(match[1]) if match else []
-    if host == "v1.pwnedkeys.com":
-        value = path.strip("/").partition(".")[0]
-        return _fixed_length("spki_sha256", value, SHA256_DIGITS)
+        values = [
+            one.replace(":", "").lower() for one in _CENSYS.findall(unquote(path + "?" + query))
+        ]
+        return [("sha256", one) for one in dict.fromkeys(values)][:MOST_IN_LINK]
+    if host == "pwnedkeys.com" or host.endswith(".pwnedkeys.com"):
+        values = [one.lower() for one in _HASH.findall(path + "?" + query)]
+        return [("spki_sha256", one) for one in dict.fromkeys(values)][:MOST_IN_LINK]
     return []
 
 

@@ -1,19 +1,19 @@
 """Links in text; link_meaning.py says what a link to crt.sh and its like names.
 
 Links are found without scheme, defanged (`hxxps`, `crt[.]sh`), broken over lines and inside the
-wrappers of mail gateways, which are undone here and never asked.
+wrappers of mail gateways (wrappers.py).
 """
 
-import base64
-import binascii
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS
+from intake.evidence.wrappers import may_be_wrapped, unwrap
+
 MOST = 200_000  # links, or values of one kind, in one text
 LONGEST_LINK = 4000  # characters; what is longer is cut
-SHA1_DIGITS, SHA256_DIGITS = 40, 64
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class Link:
         return self.url if self.wrapped or "\n" in self.written else self.written
 
 
-# ---- finding -----------------------------------------------------------------------------------
-
 _SCHEME = re.compile(r"h(?:tt|xx)ps?\Z", re.IGNORECASE)
 _BEFORE_HOST = re.compile(r"[\w.@%/-]\Z")
 _ANCHORS = ("://", "%3a%2f%2fcrt.sh", "crt.sh")
@@ -46,7 +44,21 @@ _SOFT_BREAK = re.compile(r"=?[ \t]*\r?\n[ \t>|]*(?=[^\s<>\"])")
 _CONTINUED_HEX = re.compile(r"[ \t]*\r?\n[ \t>|]*([0-9A-Fa-f]+)(?![0-9A-Za-z])")
 _HEX_END = re.compile(r"[=/]([0-9A-Fa-f]+)\Z")
 _IN_BRACKETS = re.compile(r"<((?:[^\s<>]+[ \t]*\r?\n[ \t>|]*){1,8}[^\s<>]+)>")
+_CLEAN = re.compile(r"[\w:/?&=%.+#@-]*[\w/]\Z")  # nothing to cut
 _CLOSING = {")": "(", "]": "[", "}": "{"}
+# A target of HTML that names nothing by itself and needs no mending; nearly all are such.
+_ORDINARY = re.compile(r"https?://[a-z0-9.-]+(?:[/?#][^\s<>\"`|\\^\[\](){}*\u00a0\u200b]*)?\Z")
+_TELLING = re.compile(r"crt|censys|pwnedkeys|hxx", re.IGNORECASE)
+
+
+def is_ordinary(href: str) -> bool:
+    """Tell whether the target of a link is plain and to a place that names no certificate."""
+    return (
+        len(href) <= LONGEST_LINK
+        and _ORDINARY.match(href) is not None
+        and not _TELLING.search(href)
+        and not may_be_wrapped(href)
+    )
 
 
 def find_links(text: str, *, most: int = MOST) -> list[Link]:
@@ -70,6 +82,7 @@ def _find(text: str, lower: str, most: int) -> list[Link]:
     done = 0
     if len(lower) != len(text):  # some letters have a longer lower case
         lower = "".join(char.lower() if char.isascii() else char for char in text)
+    wrapped = may_be_wrapped(lower)
     for anchor, after in _anchors(lower):
         start = _start(text, anchor, lower)
         if start is None or start < done:
@@ -80,7 +93,7 @@ def _find(text: str, lower: str, most: int) -> list[Link]:
         done = max(end, after)
         if end > after:
             url, defanged = _scheme(joined)
-            inner = unwrap(url)
+            inner = unwrap(url) if wrapped else url
             found.append(Link(start, end, text[start:end], inner, defanged, wrapped=inner != url))
     return found
 
@@ -138,10 +151,11 @@ def _extent(text: str, start: int) -> tuple[int, str]:
 
 def _trimmed(text: str, end: int, joined: str) -> tuple[int, str]:
     """Cut what belongs to the sentence, and add the rest of a hash that was broken over lines."""
-    glued = _GLUED.search(joined)
-    cut = joined[: glued.start()] if glued else joined
-    cut = _balanced(cut).rstrip(".,;:!?'*_~")
-    cut = _balanced(cut)
+    cut = joined
+    if not _CLEAN.match(joined):
+        glued = _GLUED.search(joined)
+        cut = joined[: glued.start()] if glued else joined
+        cut = _balanced(_balanced(cut).rstrip(".,;:!?'*_~"))
     if len(cut) < len(joined):
         return end - (len(joined) - len(cut)), cut
     hexadecimal = _HEX_END.search(cut)
@@ -181,79 +195,3 @@ def _refang(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _place(places: list[tuple[int, int]], at: int) -> int:
     return at + places[bisect_right(places, (at, 1 << 62)) - 1][1]
-
-
-# ---- wrappers ----------------------------------------------------------------------------------
-
-
-_WRAPPER_HINTS = ("safelinks.protection", "urldefense.", "google.com/url")
-
-
-def unwrap(url: str) -> str:
-    """Return the link inside the wrapper of a mail gateway, else the link itself."""
-    if not any(hint in url.lower() for hint in _WRAPPER_HINTS):
-        return url
-    for _ in range(3):  # wrapped twice was seen where two companies forward to each other
-        inner = _unwrapped(url)
-        if inner is None:
-            return url
-        url = inner
-    return url
-
-
-def _unwrapped(url: str) -> str | None:
-    host, path, query = split_link(url)
-    if host.endswith(".safelinks.protection.outlook.com"):
-        return _link_in(_first(query, "url"))
-    if host.startswith("urldefense.") and path.startswith("/v2/"):
-        coded = _first(query, "u", decode=False)
-        return _link_in(unquote(coded.replace("-", "%").replace("_", "/")))
-    if host.startswith("urldefense.") and path.startswith("/v3/__"):
-        return _url_defense_v3(url)
-    if host in ("www.google.com", "google.com") and path == "/url":
-        return _link_in(_first(query, "q") or _first(query, "url"))
-    return None
-
-
-def _link_in(text: str) -> str | None:
-    return text if text[:7].lower() == "http://" or text[:8].lower() == "https://" else None
-
-
-def _url_defense_v3(url: str) -> str | None:
-    match = re.search(r"/v3/__(.+?)__;([\w-]*)", url)
-    if match is None:
-        return None
-    inner = re.sub(r"^(https?):/(?!/)", r"\1://", match[1])
-    try:
-        replaced = base64.urlsafe_b64decode(match[2] + "=" * (-len(match[2]) % 4)).decode()
-    except (binascii.Error, ValueError):
-        replaced = ""
-    for char in replaced:
-        inner = inner.replace("*", char, 1)
-    return _link_in(inner)
-
-
-def split_link(url: str) -> tuple[str, str, str]:
-    """Return host (lower case, without user, port and final dot), path and query of a link."""
-    rest = url.partition("://")[2].partition("#")[0]
-    before, question, query = rest.partition("?")
-    host, slash, path = before.partition("/")
-    host = host.rpartition("@")[2].partition(":")[0].rstrip(".").lower()
-    return host, slash + path, query if question else ""
-
-
-def query_pairs(query: str, *, decode: bool = True) -> list[tuple[str, str]]:
-    """Return names (lower case) and values of a query, also of one whose `&` were left escaped."""
-    pairs = []
-    for pair in query.split("&")[:200]:
-        name, _, value = pair.partition("=")
-        if decode:
-            name, value = unquote(name), unquote(value.replace("+", " "))
-        pairs.append((name.strip().lower().removeprefix("amp;"), value.strip()))
-    return pairs
-
-
-def _first(query: str, name: str, *, decode: bool = True) -> str:
-    return next(
-        (value for key, value in query_pairs(query, decode=decode) if key == name and value), ""
-    )

@@ -1,4 +1,4 @@
-"""Serial numbers: values that the text itself calls so, alone or in lists.
+"""Serial numbers: values that the text itself calls so, alone, in lists or in cells of a table.
 
 Source: BR 7.1 (serial numbers); RFC 5280 4.1.2.2 (at most 20 octets).
 """
@@ -13,17 +13,23 @@ SHORTEST_BARE = 6  # digits of a value whose label has no colon
 SHORTEST_LISTED = 12  # hex digits of the second and later values of a list
 MOST_DIGITS = 51  # decimal digits of 21 octets
 
-_LABEL = re.compile(
-    r"(?<![a-z])(?:serial(?:[ _-]?numbers?|[ _-]?nos?\.?|s)?(?!i)|seriennummern?|num[eé]ros? de s[eé]rie"
-    r"|n[uú]meros? de s[eé]rie|numer[oi] di serie|серийн\w+ номер\w*|シリアル番号|序列号)(?![a-z])",
-    re.IGNORECASE,
+LABEL = (
+    r"(?:serial(?:[ _-]?numbers?|[ _-]?nos?\.?|[ _-]?nrs?\.?|s)?(?!i)|serien[ -]?(?:nummern?|nr\.?)|serienummers?|seriennumre|serienumre"
+    r"|(?:num[eé]ros?|n\s?[°º]|no\.?) de s[eé]rie|n[uú]m(?:ero)?s?\.? de s[eé]rie|n\.?\s?[°º] de s[eé]rie|num[aă]r(?:ul)? de serie"
+    r"|numer[oi] (?:di serie|seriali?)|numery? seryjn[ey]|sériov(?:é|á) čísl[oa]|sarjanumerot?|sorozatszám(?:ok)?|seri numara(?:sı|ları)"
+    r"|сери(?:йн|јск|ен)\w* номер\w*|серійн\w* номер\w*|シリアル(?:番号|ナンバー)|序列[号號]|序號|일련 ?번호|시리얼 ?번호|الرقم التسلسلي|מספר סידורי)"
 )
+_LABEL = re.compile(rf"(?<![a-z]){LABEL}(?![a-z])", re.IGNORECASE)
 # In a subject name this is the number in a trade register.
 _ATTRIBUTE = re.compile(r"serialNumber\s?=")
-_HINTS = ("serial", "serien", "série", "serie", "серийн", "シリアル番号", "序列号")
+HINTS = (
+    "serial", "serien", "série", "serie", "numéro", "seryjn", "sériov", "sarjanum", "sorozat", "seri num",
+    "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
+)  # fmt: skip
 _LEAD = re.compile(
-    r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?(?:is|are|was|were|of)?[\s>|]{0,20}"
-    r"(?P<mark>[:=#]|\bis\b)?[\s>|*`'\"(-]{0,80}",
+    r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?"
+    r"(?:is|are|was|were|of|ist|sind|lautet|lauten|est|sont|es|son|é|è|sono)?[\s>|]{0,20}"
+    r"(?P<mark>[:=#：]|\bis\b)?[\s>|*`'\"(-]{0,80}",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
@@ -32,7 +38,12 @@ _VALUE = re.compile(
     r"|(?P<groups>[0-9A-Fa-f]{4}(?:[ -][0-9A-Fa-f]{4}(?![0-9A-Za-z])){2,10}+)"
     r"|(?P<run>[0-9A-Fa-f]{1,64}+)(?![0-9A-Za-z@.]\w|[0-9A-Za-z])"
 )
-_BETWEEN = re.compile(r"(?:[\s>|,;\"'`*•&)]|-\s|\band\b|\bund\b|\bet\b|\by\b){1,80}+")
+_BETWEEN = re.compile(
+    r"(?:[\s>|,;\"'`*•&)]|[-–]\s|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bi\b){1,80}+"
+)
+# The next line of a list whose lines go on after the value: `0973C18232DBBA (shop.example.org)`.
+_NEXT_LINE = re.compile(r"[^\r\n]{0,200}+\r?\n[ \t>|]{0,40}+(?:[-*•–]|\d{1,6}[.)])?[ \t]{0,20}+")
+_CELL_EDGE = re.compile(r"[\s\"'=*`>]{0,20}")
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,7 @@ class Serial:
 
 def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     """Return the labelled serial numbers of a text in order."""
-    lower = text.lower()
-    if not any(hint in lower for hint in _HINTS):
+    if not says_serial(text):
         return []
     found: list[Serial] = []
     at = 0
@@ -61,6 +71,47 @@ def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     return found
 
 
+def says_serial(text: str) -> bool:
+    """Tell whether a text may hold the words for a serial number in some language."""
+    lower = text.lower()
+    return any(hint in lower for hint in HINTS)
+
+
+def read_cells(text: str, cells: list[tuple[int, int]], base: str) -> list[Serial]:
+    """Return the serial numbers of a column whose heading says that it holds them.
+
+    A column that only counts its lines ("Serial no." 1, 2, 3) holds none.
+    """
+    values = [value for start, end in cells for value in _in_cell(text, start, end)]
+    if not base and _is_hex_list(values):
+        base = "hex"
+    if all(len(value[0]) < SHORTEST_BARE for value in values):
+        return []
+    found = [_read(value, base) for value in values if not _is_word(value[0], marked=True)]
+    return [one for one in found if one is not None]
+
+
+def _in_cell(text: str, start: int, end: int) -> list[re.Match[str]]:
+    found: list[re.Match[str]] = []
+    edge = _CELL_EDGE.match(text, start, end)
+    at = edge.end() if edge else start
+    while value := _VALUE.match(text, at, end):
+        found.append(value)
+        between = _BETWEEN.match(text, value.end(), end)
+        if between is None:
+            break
+        at = between.end()
+    return found
+
+
+def _is_hex_list(values: list[re.Match[str]]) -> bool:
+    """Tell whether one of several values shows that all of them are hex."""
+    return len(values) > 1 and any(
+        value["run"] and (value[0][0] == "0" or not value[0].isdigit()) and len(value[0]) > 1
+        for value in values
+    )
+
+
 def _values(text: str, at: int) -> list[Serial]:
     """Read the value after a label, and the list that goes on from it."""
     lead = _LEAD.match(text, at)
@@ -68,24 +119,40 @@ def _values(text: str, at: int) -> list[Serial]:
         return []
     base = (lead["base"] or "")[:3].lower()
     marked = lead["mark"] is not None
+    values = _listed(text, lead.end(), marked=marked)
+    if not base and _is_hex_list(values):
+        base = "hex"
     found: list[Serial] = []
-    at = lead.end()
-    while value := _VALUE.match(text, at):
+    for value in values:
         serial = _read(value, base)
-        shortest = SHORTEST_LISTED if found else (1 if marked else SHORTEST_BARE)
-        digits = len(re.sub(r"[^0-9A-Fa-f]", "", value[0]))
-        if (
-            serial is None
-            or (digits < shortest and not value["ox"])
-            or _is_word(value[0], marked=marked)
-        ):
+        if serial is None:
             break
         found.append(serial)
-        between = _BETWEEN.match(text, value.end())
-        if between is None:
-            break
-        at = between.end()
     return found
+
+
+def _listed(text: str, at: int, *, marked: bool) -> list[re.Match[str]]:
+    found: list[re.Match[str]] = []
+    while value := _VALUE.match(text, at):
+        shortest = SHORTEST_LISTED if found else (1 if marked else SHORTEST_BARE)
+        if not _is_value(value, shortest, marked=marked):
+            break
+        found.append(value)
+        between = _BETWEEN.match(text, value.end())
+        at = between.end() if between else value.end()
+        if _VALUE.match(text, at) is None:
+            line = _NEXT_LINE.match(text, value.end())
+            if line is None:
+                break
+            at = line.end()
+    return found
+
+
+def _is_value(value: re.Match[str], shortest: int, *, marked: bool) -> bool:
+    digits = sum(char.isalnum() for char in value[0])
+    if digits > LONGEST_SERIAL + 2:
+        return digits <= MOST_DIGITS and value[0].isdigit()
+    return (digits >= shortest or bool(value["ox"])) and not _is_word(value[0], marked=marked)
 
 
 def _is_word(written: str, *, marked: bool) -> bool:
@@ -96,7 +163,9 @@ def _is_word(written: str, *, marked: bool) -> bool:
 
 
 def _read(value: re.Match[str], base: str) -> Serial | None:
-    digits = re.sub(r"[^0-9a-f]", "", value[0].lower().removeprefix("0x"))
+    digits = value[0].lower().removeprefix("0x")
+    if not digits.isalnum():
+        digits = re.sub(r"[^0-9a-f]", "", digits)
     decimal = value["run"] is not None and digits.isdigit() and base != "hex"
     # A decimal number has no leading zero; a hex one of even length may well be all digits.
     if decimal and (base == "dec" or digits[:1] != "0" or digits == "0"):

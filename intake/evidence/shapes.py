@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 HEX, SEPARATOR, BASE64 = b"h", b"s", b"b"
+SHA1_DIGITS, SHA256_DIGITS = 40, 64
 
 
 def _table(characters: str, name: bytes, others: dict[str, bytes] | None = None) -> bytes:

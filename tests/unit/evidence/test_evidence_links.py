@@ -4,7 +4,8 @@ import pytest
 
 from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.link_meaning import read_link
-from intake.evidence.links import find_links, unwrap
+from intake.evidence.links import find_links
+from intake.evidence.wrappers import unwrap
 
 H64 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c2b1a0f9e8d7c6b5a49382716054"
 H40 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c120"
