@@ -168,6 +168,15 @@ def _usable(urls: Iterable[str]) -> tuple[str, ...]:
     return tuple(web[:MOST_ADDRESSES])
 
 
+def is_ca_certificate(der: bytes) -> bool:
+    """Say whether a certificate may issue others; no for one that can't be read."""
+    try:
+        extensions = x509.load_der_x509_certificate(der).extensions
+        return extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (*_READING_ERRORS, x509.ExtensionNotFound):
+        return False
+
+
 # ---- together ----------------------------------------------------------------------------------
 
 

@@ -56,6 +56,11 @@ def _add_work(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     report.add_argument("--to", required=True, choices=("reporter", "subscriber"))
     report.add_argument("--at", required=True, metavar="TIME", help="e.g. 2026-11-24T15:00:00Z")
     report.add_argument("--message-id", required=True, metavar="ID", help="of the mail sent")
+    report.add_argument(
+        "--says-revoked",
+        action="store_true",
+        help="it says that what is owed is revoked; that is checked",
+    )
 
 
 def _add_ends(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -322,6 +327,7 @@ def run_report(options: argparse.Namespace) -> int:
         lambda session, c: record_report(
             session, options.number, c.actor, c.now,
             to=options.to, at=at, message_id=options.message_id,
+            says_revoked=options.says_revoked,
         ),
     )  # fmt: skip
 

@@ -30,6 +30,7 @@ from intake.tickets.owed import (
     waive,
     waived_by_closing,
 )
+from intake.tickets.revocation_watch import claim_revoked, owed_items, withdraw_claims
 
 __all__ = [
     "Outcome",
@@ -44,7 +45,8 @@ __all__ = [
 ]
 
 NOT_A_PROBLEM_REPORT = "not_a_problem_report"
-DISPOSITIONS = ("handled", "duplicate")  # with which a ticket is closed; dismissing has its own
+HANDLED = "handled"
+DISPOSITIONS = (HANDLED, "duplicate")  # with which a ticket is closed; dismissing has its own
 REPORT_KINDS = {"reporter": REPORT_TO_REPORTER, "subscriber": REPORT_TO_SUBSCRIBER}
 
 
@@ -92,7 +94,7 @@ def note(session: Session, ticket: int, actor: str, now: datetime, *, text: str)
     return Outcome(f"The note is in the history of ticket {ticket}.")
 
 
-def record_report(
+def record_report(  # noqa: PLR0913 - each is a fact of the report
     session: Session,
     ticket: int,
     actor: str,
@@ -101,6 +103,7 @@ def record_report(
     to: str,
     at: datetime,
     message_id: str,
+    says_revoked: bool = False,
 ) -> Outcome:
     """Record that a preliminary report on our findings was sent.
 
@@ -114,6 +117,7 @@ def record_report(
         to: "reporter" or "subscriber".
         at: when the report was sent.
         message_id: of the mail that was the report, so that its bounce is known.
+        says_revoked: whether it says that what must be revoked is; that is checked.
     """
     row = open_ticket(session, ticket)
     _check_report(row, to=to, at=at, now=now)
@@ -136,9 +140,12 @@ def record_report(
             SentMessageId(message_id=sent, ticket=ticket, purpose="preliminary_report", sent_at=at)
         )
     late = any(one.due_at < at for one in met)
+    if says_revoked:
+        claim_revoked(session, owed_items(session, ticket), actor, now=now)
     act(
         session, row, "report_recorded", actor, now,
         to=to, at=at.isoformat(), message_id=sent, obligations=len(met), late=late,
+        says_revoked=says_revoked,
     )  # fmt: skip
     return Outcome(_report_text(session, ticket, to, at, met, late=late))
 
@@ -181,6 +188,8 @@ def reopen(session: Session, ticket: int, actor: str, now: datetime, *, reason: 
         return Outcome(f"Ticket {ticket} is not closed; it is {row.state}.", changed=False)
     words = needed(reason, "Say why the ticket is taken up again.")
     closed = {"closed_by": row.closed_by, "disposition": row.disposition}
+    if row.closed_at is not None:
+        withdraw_claims(session, ticket, row.closed_at)
     forget_closing(row)
     owed = waived_by_closing(session, ticket)
     take_up(owed)
@@ -200,6 +209,8 @@ def _close(
 ) -> tuple[str, ...]:
     """Close a ticket and return what was still owed, in words."""
     owed = open_obligations(session, number_of(ticket))
+    if disposition == HANDLED:
+        claim_revoked(session, owed_items(session, number_of(ticket)), actor, now=now)
     waive(owed, f"{CLOSING}{reason}", now)
     session.add_all(owed)
     ticket.state, ticket.disposition = "closed", disposition

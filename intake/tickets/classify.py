@@ -17,10 +17,12 @@ from intake.tickets.acting import Outcome, act, open_ticket
 from intake.tickets.obligations import revocation
 from intake.tickets.owed import take_up, waive
 from intake.tickets.resolution import MERGED
+from intake.tickets.revocation_watch import claim_revoked
 from intake.tickets.rules import NO_REVOCATION, RULE_SETS, classifications, find_reason
 
 CLASSIFIED = "classified: "  # begins the reason of what a classification waived
 EVERY_ITEM = "all"
+ALREADY_REVOKED = "already_revoked"
 
 
 def classify(
@@ -45,6 +47,8 @@ def classify(
     if not changed:
         return Outcome(f"This is what ticket {ticket} says already.", changed=False)
     numbers = [one.number for one in changed]
+    if name == ALREADY_REVOKED:
+        claim_revoked(session, changed, actor, now=now)
     act(session, row, "items_classified", actor, now, items=numbers, reason=name)
     return Outcome(_words(session, ticket, numbers, name))
 

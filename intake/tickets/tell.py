@@ -135,6 +135,17 @@ def want_probe(
     session.flush()
 
 
+def want_trouble(session: Session, ticket: Ticket, *, key: str, text: str, now: datetime) -> None:
+    """Tell the channel of something about a ticket that is not as it should be, once for each key."""
+    key = f"trouble:{key}"
+    if session.exec(select(Notice.id).where(Notice.key == key)).first() is not None:
+        return
+    notice = _notice(key, "trouble", to=CARD_CHANNEL, due_at=now, now=now, ticket=number_of(ticket))
+    notice.text = text
+    session.add(notice)
+    session.flush()
+
+
 def want_digest(
     session: Session, *, channel: str, due_at: datetime, text: str, now: datetime
 ) -> None:
