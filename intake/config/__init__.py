@@ -6,6 +6,7 @@ A fault is a `ConfigError` (exit status 3) whose problems name key, value, rule 
 from intake.config.file import files_matching, find_config
 from intake.config.linters import LintersSection
 from intake.config.mailbox import MailboxSection
+from intake.config.revocation import RevocationSection
 from intake.config.sections import (
     ArchiveSection,
     CertificatesSection,
@@ -42,6 +43,7 @@ __all__ = [
     "EscalationStep",
     "LintersSection",
     "MailboxSection",
+    "RevocationSection",
     "Secret",
     "Section",
     "Security",

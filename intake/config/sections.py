@@ -17,6 +17,7 @@ from intake.config.file import SQLITE, files_matching, from_folder, read_toml
 from intake.config.linters import LintersSection
 from intake.config.mailbox import MailboxSection
 from intake.config.problems import render_problem
+from intake.config.revocation import RevocationSection
 from intake.config.values import (
     Duration,
     HeartbeatAddress,
@@ -64,6 +65,7 @@ class ArchiveSection(Section):
     """How raw messages are sealed."""
 
     key: Secret
+    reveal_keys: list[Name] | None = None  # system users who may see private keys; None: any
 
     _secrets = secret_fields("key")
 
@@ -207,6 +209,7 @@ class Config(Section):
     crtsh: CrtshSection = CrtshSection()
     certificates: CertificatesSection = CertificatesSection()
     linters: LintersSection = LintersSection()
+    revocation: RevocationSection = RevocationSection()
 
     _path: Path = PrivateAttr(default=Path())
 
