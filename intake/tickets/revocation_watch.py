@@ -10,6 +10,7 @@ Source: BR 4.9.1.1, 4.9.5, 4.9.7, 4.9.9.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session, and_, col, or_, select, update
 
@@ -60,6 +61,21 @@ def queue_watches(session: Session, *, now: datetime) -> int:
 
     One that is watched already is looked at now if another ticket names it.
     """
+    seen: set[tuple[str | None, str | None]] = set()
+    for certificate, ticket, status in session.exec(_unwatched(now)).all():
+        identity = (certificate.issuer_sha256, certificate.serial_number)
+        if identity not in seen:
+            seen.add(identity)
+            _watch(session, certificate, ticket, status, now=now)
+    return len(seen)
+
+
+def has_unwatched(session: Session, *, now: datetime) -> bool:
+    """Say whether there is a certificate that `queue_watches` would find."""
+    return session.exec(_unwatched(now).limit(1)).first() is not None
+
+
+def _unwatched(now: datetime) -> Any:  # noqa: ANN401 - a query over three things
     same = and_(
         col(RevocationStatus.issuer_sha256) == col(Certificate.issuer_sha256),
         col(RevocationStatus.serial_number) == col(Certificate.serial_number),
@@ -68,7 +84,7 @@ def queue_watches(session: Session, *, now: datetime) -> int:
     is_unseen = and_(
         col(Item.revocation) == "not_checked", col(RevocationStatus.checked_at).is_not(None)
     )
-    query = (
+    return (
         select(Certificate, Item.ticket, RevocationStatus)
         .join(ItemCertificate, col(ItemCertificate.sha256) == col(Certificate.sha256))
         .join(Item, col(Item.id) == col(ItemCertificate.item))
@@ -83,15 +99,9 @@ def queue_watches(session: Session, *, now: datetime) -> int:
             or_(col(Certificate.not_after).is_(None), col(Certificate.not_after) >= now),
             or_(is_new, is_unseen),
         )
+        # The final certificate first: its addresses are the ones that people use.
         .order_by(col(Certificate.precertificate), col(Certificate.sha256))
     )
-    seen: set[tuple[str | None, str | None]] = set()
-    for certificate, ticket, status in session.exec(query).all():
-        identity = (certificate.issuer_sha256, certificate.serial_number)
-        if identity not in seen:
-            seen.add(identity)
-            _watch(session, certificate, ticket, status, now=now)
-    return len(seen)
 
 
 def _watch(
