@@ -7,7 +7,7 @@ Datetimes are aware and in UTC; digests are lower-case hex. A column named after
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -17,6 +17,16 @@ def _json_list() -> Any:  # noqa: ANN401
 
 def _json_object() -> Any:  # noqa: ANN401
     return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+def _unsigned(**values: Any) -> Any:  # noqa: ANN401
+    """A number of IMAP: 32 bits without a sign, for which PostgreSQL's INTEGER is too short."""
+    return Field(sa_type=BigInteger, **values)
+
+
+def _index_of_any_length(table: str, column: str) -> Index:
+    """An index for equality over text that others wrote: PostgreSQL's usual kind bounds it."""
+    return Index(f"ix_{table}_{column}", column, postgresql_using="hash")
 
 
 class Fact(SQLModel, table=True):
@@ -32,9 +42,11 @@ class Fact(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """One sequence of raw bytes, identified by its SHA-256."""
 
+    __table_args__ = (_index_of_any_length("message", "sender"),)
+
     id: int | None = Field(default=None, primary_key=True)
     sha256: str = Field(unique=True)
-    size: int  # bytes, as served
+    size: int = _unsigned()  # bytes, as served
     body_sha256: str = Field(index=True)  # of the body with line ends normalised: finds copies
     received_at: datetime = Field(index=True)  # T0
     received_from: str  # "received" | "internal_date" | "first_seen" | "import" | "stated"
@@ -42,7 +54,7 @@ class Message(SQLModel, table=True):
     decision: str | None = Field(default=None, index=True)  # None until processed; see Decision
     ticket: int | None = Field(default=None, foreign_key="ticket.id", index=True)
     # What the message shows, written when it is processed; claims of the sender.
-    sender: str | None = Field(default=None, index=True)  # first address of From, lower case
+    sender: str | None = None  # first address of From, lower case
     subject: str | None = None
     sent_at: datetime | None = None  # the Date header
     kind: str | None = None  # report | reply | auto_reply | delivery_status | unparsed
@@ -65,7 +77,7 @@ class SealedPiece(SQLModel, table=True):
 
     stream: str = Field(primary_key=True)  # hex, at random; the sealed list of pieces names it
     number: int = Field(primary_key=True)  # from 0
-    size: int  # bytes before sealing
+    size: int = _unsigned()  # bytes before sealing
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
@@ -78,8 +90,8 @@ class Sighting(SQLModel, table=True):
     message: int = Field(foreign_key="message.id", index=True)
     mailbox: str
     folder: str
-    uidvalidity: int
-    uid: int
+    uidvalidity: int = _unsigned()
+    uid: int = _unsigned()
     internal_date: datetime | None = None
     first_seen_at: datetime
     gone_since: datetime | None = None
@@ -109,10 +121,10 @@ class Folder(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     mailbox: str
     name: str
-    uidvalidity: int
-    cursor: int = 0  # every UID up to here is accounted for
-    first_uid: int | None = None  # lowest UID ever listed under this UIDVALIDITY
-    exists: int | None = None  # messages on the server when the accounts last balanced
+    uidvalidity: int = _unsigned()
+    cursor: int = _unsigned(default=0)  # every UID up to here is accounted for
+    first_uid: int | None = _unsigned(default=None)  # lowest UID ever listed under this UIDVALIDITY
+    exists: int | None = _unsigned(default=None)  # on the server when the accounts last balanced
     is_junk: bool = False
     first_polled_at: datetime
     last_polled_at: datetime
@@ -137,9 +149,9 @@ class UidGap(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     mailbox: str
     folder: str
-    uidvalidity: int
-    uid_from: int
-    uid_to: int
+    uidvalidity: int = _unsigned()
+    uid_from: int = _unsigned()
+    uid_to: int = _unsigned()
     # gone: before we looked | unreadable: listed, tried again | oversized: fetched in pieces
     reason: str = "gone"
     after: datetime | None = None  # last poll before they were assigned; None: before the first one
@@ -148,7 +160,7 @@ class UidGap(SQLModel, table=True):
     tried_at: datetime | None = None  # last time that the server did not hand it out
     stub: int | None = Field(default=None, foreign_key="message.id")  # stands for it meanwhile
     beginning_sha256: str | None = None  # of the bytes that the stub has of it
-    size: int | None = None  # bytes, as the server states
+    size: int | None = _unsigned(default=None)  # bytes, as the server states
     stream: str | None = None  # of the pieces that we have already
 
 
@@ -159,8 +171,8 @@ class Coverage(SQLModel, table=True):
     source: str = Field(index=True)  # e.g. "mailbox cps folder INBOX"
     from_at: datetime
     to_at: datetime
-    uidvalidity: int | None = None
-    uid_to: int | None = None
+    uidvalidity: int | None = _unsigned(default=None)
+    uid_to: int | None = _unsigned(default=None)
     complete: bool = True
 
 
@@ -225,6 +237,7 @@ class Item(SQLModel, table=True):
     revocation: str = "not_checked"  # not_checked | good | revoked | unknown
     reason: str | None = None  # the classification, key of tickets/rules.py
     reason_by: str | None = None  # who classified it; "service": a proof did
+    suggested: str | None = None  # the classification that findings point to; nobody's word
     proved_key: str | None = None  # key_match of the proof that this item was classified by
     claimed_revoked_at: datetime | None = None  # when somebody said that it is revoked
     claimed_revoked_by: str | None = None
@@ -283,12 +296,14 @@ class Obligation(SQLModel, table=True):
 class Certificate(SQLModel, table=True):
     """The DER bytes of a certificate or precertificate that we have seen, kept for ever."""
 
+    __table_args__ = (_index_of_any_length("certificate", "serial_number"),)
+
     sha256: str = Field(primary_key=True)
     sha1: str = Field(index=True)
     der: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     origin: str  # "mail" | "crtsh"
     first_seen_at: datetime
-    serial_number: str | None = Field(default=None, index=True)
+    serial_number: str | None = None
     issuer: str | None = None  # RFC 4514
     # Of the issuer name's DER; where a precertificate signing CA issued, of the CA's behind it.
     issuer_sha256: str | None = Field(default=None, index=True)

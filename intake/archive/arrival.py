@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.archive.header import split_header
-from intake.archive.message_id import fold, message_ids_of, normalise
+from intake.archive.message_id import index_entry, message_ids_of
 from intake.archive.received import OurHosts, Receipt, receipt_of
 from intake.archive.seal import ArchiveKey, check_key
 from intake.events import SERVICE, record_event
@@ -21,7 +21,6 @@ from intake.jobs import enqueue, enqueue_many
 from intake.mailbox.folder import FetchedMessage
 from intake.tables import Message
 
-LONGEST_ID = 1000  # signs of a Message-ID that are indexed; the raw bytes hold all of it
 SOURCES = ("first_seen", "internal_date", "received")  # of T0, the better ones later
 
 # Inserting into the tables themselves is twice as fast as into their classes.
@@ -141,17 +140,8 @@ def _message_row(arrival: Arrival, now: datetime) -> dict[str, object]:
 
 
 def _id_rows(message: int, originals: Iterable[str]) -> list[dict[str, object]]:
-    cut = dict.fromkeys(one.replace("\x00", "\ufffd")[:LONGEST_ID] for one in originals)
-    return [
-        {
-            "message": message,
-            "source": "header",
-            "original": original,
-            "normalised": normalise(original),
-            "folded": fold(normalise(original)),
-        }
-        for original in cut
-    ]
+    entries = {entry["original"]: entry for entry in map(index_entry, originals)}
+    return [{"message": message, "source": "header", **entry} for entry in entries.values()]
 
 
 def _improve_receipt(session: Session, row: int, receipt: Receipt, now: datetime) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from intake.archive.header import field_values, split_header
 
+LONGEST_ID = 1000  # characters that are indexed; the raw bytes hold all of them
+LONGEST_ID_BYTES = 2000  # of these in UTF-8: an index of PostgreSQL takes no more than 2,704
 MOST_IDS = 100  # in one message; more is an attack, and the raw bytes keep them all
 
 _BRACKETED = re.compile(r"<[^<>]*>")
@@ -53,6 +55,22 @@ def normalise(text: str) -> str:
 def fold(text: str) -> str:
     """Return a normalised Message-ID as it is compared when case must not matter."""
     return text.casefold()
+
+
+def indexed(text: str) -> str:
+    """Return a form of a Message-ID as far as it is indexed, and sought."""
+    kept = text.replace("\x00", "\ufffd")[:LONGEST_ID]
+    return kept.encode("utf-8", "replace")[:LONGEST_ID_BYTES].decode("utf-8", "ignore")
+
+
+def index_entry(original: str) -> dict[str, str]:
+    """Return the columns under which a message with this Message-ID is found."""
+    normalised = normalise(original)
+    return {
+        "original": indexed(original),
+        "normalised": indexed(normalised),
+        "folded": indexed(fold(normalised)),
+    }
 
 
 def parse_query(text: str) -> str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from intake.archive.message_id import fold, normalise, parse_query
+from intake.archive.message_id import fold, indexed, normalise, parse_query
 from intake.tables import Message, MessageIdEntry
 
 MOST_WORDS = 20
 LONGEST_WORD = 200  # on PostgreSQL; what is longer is indexed and sought by its beginning
 _WORD = re.compile(r"[^\W_]+")
-LONGEST_ID = 1000  # as `store` indexes them
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,10 @@ def messages_with_id(session: Session, text: str, *, source: str = "header") -> 
         source: "header" for the message's own, "mentioned" for one that it names.
     """
     wanted = list(dict.fromkeys(one for one in (parse_query(text), normalise(text)) if one))
-    exact = _by(session, MessageIdEntry.normalised, [one[:LONGEST_ID] for one in wanted], source)
+    exact = _by(session, MessageIdEntry.normalised, [indexed(one) for one in wanted], source)
     if exact:
         return exact
-    return _by(session, MessageIdEntry.folded, [fold(one[:LONGEST_ID]) for one in wanted], source)
+    return _by(session, MessageIdEntry.folded, [indexed(fold(one)) for one in wanted], source)
 
 
 def index_text(

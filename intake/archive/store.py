@@ -11,7 +11,6 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from intake.archive.arrival import (
-    LONGEST_ID,
     Arrival,
     arrival_of,
     body_digest,
@@ -30,7 +29,6 @@ from intake.mailbox.folder import FolderBatch
 from intake.tables import Message, MessageIdEntry, SealedMessage, WatchedMailbox
 
 __all__ = [
-    "LONGEST_ID",
     "Arrival",
     "Place",
     "add_sighting",

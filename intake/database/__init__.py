@@ -11,7 +11,7 @@ from intake.database.schema import (
     upgrade,
 )
 from intake.database.sessions import Database
-from intake.database.text import indexable, storable
+from intake.database.text import storable
 from intake.database.writer_lock import NoLongerTheWriterError, WriterLock, one_writer
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Database",
     "NoLongerTheWriterError",
     "WriterLock",
-    "indexable",
     "initialise_database",
     "is_environment_error",
     "make_engine",

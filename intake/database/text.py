@@ -1,4 +1,4 @@
-"""Text that every database takes: no NUL, no lone surrogates, and short enough for an index.
+"""Text that every database takes: no NUL and no lone surrogates.
 
 PostgreSQL refuses NUL in text, neither database takes half a surrogate pair, and mail holds both.
 The engine replaces them in whatever it sends, in values stored and values sought alike, so that
@@ -27,14 +27,6 @@ def storable(text: str) -> str:
         else:
             return text
     return _UNKEEPABLE.sub(REPLACEMENT, text)
-
-
-def indexable(text: str) -> str:
-    """Return the text cut to what fits into an index; store and seek it in this form."""
-    kept = storable(text)
-    if len(kept) * 4 <= LONGEST_KEY_BYTES:
-        return kept
-    return kept.encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
 
 
 def storable_parameters(value: Any) -> Any:  # noqa: ANN401 - whatever a driver is given

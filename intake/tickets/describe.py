@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert
 from sqlmodel import Session, select
 
-from intake.archive.message_id import fold, normalise
+from intake.archive.message_id import index_entry
 from intake.tables import Message, MessageIdEntry
 
 if TYPE_CHECKING:
@@ -45,17 +45,10 @@ def _mention(session: Session, message: Message, originals: Iterable[str]) -> No
         MessageIdEntry.message == message.id, MessageIdEntry.source == "mentioned"
     )
     present = set(session.exec(query).all())
-    texts = dict.fromkeys(storable(one) for one in originals)
-    new = [one for one in texts if normalise(one) and one not in present][:MOST_MENTIONED]
+    entries = {entry["original"]: entry for entry in map(index_entry, originals)}
+    new = [one for key, one in entries.items() if one["normalised"] and key not in present]
     rows = [
-        {
-            "message": message.id,
-            "source": "mentioned",
-            "original": one,
-            "normalised": normalise(one),
-            "folded": fold(normalise(one)),
-        }
-        for one in new
+        {"message": message.id, "source": "mentioned", **entry} for entry in new[:MOST_MENTIONED]
     ]
     if rows:
         session.execute(insert(MessageIdEntry), rows)
