@@ -75,6 +75,7 @@ class ServiceSection(Section):
 
     testing: bool = Field(default=False, strict=True)
     heartbeat_url: HeartbeatAddress | None = None  # fetched after each good poll
+    health_port: Port | None = None  # /healthz, /readyz and /metrics on 127.0.0.1
     oversize: Size = OVERSIZE  # a larger message is never held in memory whole
     digest_at: str = Field(default="08:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")  # UTC
 
