@@ -230,6 +230,7 @@ def _check_stored(report: Report, context: Context) -> None:
     report.step("archive key", "comparing it with the database", lambda: _key(context))
     report.step("event log", "following its chain", lambda: _events(context))
     report.step("accounts", "adding up messages", lambda: _accounts(context))
+    report.step("UID accounts", "adding up UIDs", lambda: _uids(context))
     report.step("work", "looking for what is stuck", lambda: _stuck(context))
 
 
@@ -256,38 +257,47 @@ def _events(context: Context) -> Iterator[Item]:
 
 def _accounts(context: Context) -> Iterator[Item]:
     """Check that every message ended as a ticket or as a recorded decision why not."""
-    from sqlalchemy import func
-    from sqlmodel import col, select
+    from intake.archive.balance import account_of_messages
 
-    from intake.tables import Message, Ticket
-
+    tried = "adding up messages"
     with context.database.read() as session:
-        by_decision = dict(
-            session.exec(
-                select(Message.decision, func.count()).group_by(col(Message.decision))
-            ).all()
-        )
-        tickets = session.exec(select(func.count()).select_from(Ticket)).one()
-    total, waiting = sum(by_decision.values()), by_decision.pop(None, 0)
-    opened = by_decision.pop("ticket", 0)
-    others = " + ".join(f"{count} {name}" for name, count in sorted(by_decision.items(), key=str))
-    found = f"{total} messages = {opened} that opened a ticket"
-    found += f" + {others}" if others else ""
-    found += f" + {waiting} not looked into yet" if waiting else ""
-    if opened != tickets:
-        found += f"; but there are {tickets} tickets"
-        fix = "run `intake audit verify`, and report this: it must never happen"
-        yield Item("accounts", "adding up messages", "failed", found, fix)
-    else:
-        yield Item("accounts", "adding up messages", "ok", found)
+        account = account_of_messages(session, context.now)
+    if account.balanced:
+        yield Item("accounts", tried, "ok", str(account))
+        return
+    fix = "see that `intake run` is at work; if it is, run `intake audit verify`, and report this"
+    yield Item("accounts", tried, "failed", f"{account}; {'; '.join(account.faults)}", fix)
+
+
+def _uids(context: Context) -> Iterator[Item]:
+    """Check that every UID of every folder is stored, gone, or gone before we looked."""
+    from intake.archive.balance import account_of_uids
+
+    tried = "adding up the UIDs of every folder"
+    with context.database.read() as session:
+        accounts = [
+            account
+            for mailbox in context.config.mailbox
+            for account in account_of_uids(session, mailbox.name)
+        ]
+    wrong = [account for account in accounts if not account.balanced]
+    for account in wrong:
+        fix = "run `intake reconcile`: it says what the server has; then report this"
+        yield Item("UID accounts", tried, "failed", str(account), fix)
+    if not wrong:
+        sums = ("assigned", "stored", "gone", "gone_unseen", "lacking")
+        total, *parts = (sum(getattr(account, name) for account in accounts) for name in sums)
+        names = ("stored", "gone since", "gone before we looked", "not handed out")
+        found = " + ".join(f"{count} {name}" for count, name in zip(parts, names, strict=True))
+        yield Item("UID accounts", tried, "ok", f"{len(accounts)} folders, {total} UIDs = {found}")
 
 
 def _stuck(context: Context) -> Iterator[Item]:
-    """Yield what waits for too long: mailboxes that nobody reads, messages, jobs, notices."""
+    """Yield what waits for too long: mailboxes that nobody reads, jobs, notices."""
     from sqlalchemy import func
-    from sqlmodel import col, select
+    from sqlmodel import select
 
-    from intake.tables import Job, Message, Notice, WatchedMailbox
+    from intake.tables import Job, Notice, WatchedMailbox
 
     now = context.now
     found: list[str] = []
@@ -297,11 +307,7 @@ def _stuck(context: Context) -> Iterator[Item]:
             found += _unread(
                 mailbox.name, watched, now - max(3 * mailbox.poll_every, WAITS_TOO_LONG)
             )
-        waiting = select(func.count()).where(
-            col(Message.decision).is_(None), Message.first_seen_at < now - WAITS_TOO_LONG
-        )
         for count, what in (
-            (session.exec(waiting).one(), "messages wait to be looked into"),
             (session.exec(select(func.count()).where(Job.state == "failed")).one(), "jobs failed"),
             (
                 session.exec(select(func.count()).where(Notice.state == "failed")).one(),

@@ -1,13 +1,12 @@
 """`intake check --backup`: opens a backup without changing it, and verifies everything in it."""
 
-import hashlib
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intake.cli.check import Item, Report
+from intake.cli.progress import progress
 from intake.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
@@ -89,41 +88,17 @@ def _events(database: "Database") -> Iterator[Item]:
 
 
 def _messages(database: "Database", config: "Config") -> Iterator[Item]:
-    """Open the seal of every message and compare its digest."""
-    from sqlmodel import col, select
-
-    from intake.archive.seal import ArchiveKey, check_key
-    from intake.tables import Message, SealedMessage
+    """Open the seal of every message and compare its digest; certificates too."""
+    from intake.archive.seal import ArchiveKey
+    from intake.archive.verify import rows_to_verify, verify_archive
 
     key = ArchiveKey.load(config.archive.key)
-    bad: list[str] = []
-    count = 0
-    with database.read() as session:
-        check_key(session, key)
-        statement = (
-            select(Message.sha256, SealedMessage.sealed)
-            .join(SealedMessage, col(SealedMessage.message) == col(Message.id), isouter=True)
-            .order_by(col(Message.id))
-        )
-        for sha256, sealed in session.exec(statement).yield_per(50):
-            count += 1
-            if not _opens(key, sealed, sha256):
-                bad.append(sha256)
-            if count % 500 == 0 and sys.stderr.isatty():
-                sys.stderr.write(f"\r\033[K{count} messages opened")
-    if bad:
-        names = ", ".join(one[:16] for one in bad[:MOST_NAMED])
-        message = f"{len(bad)} of {count} messages do not verify: {names}. Use another backup."
+    with progress("verifying", rows_to_verify(database), unit="messages") as advance:
+        found = verify_archive(database, key, advance=advance)
+    count = found.messages
+    if found.damages:
+        names = ", ".join(one.sha256[:16] for one in found.damages[:MOST_NAMED])
+        bad = len(found.damages)
+        message = f"{bad} of {count} messages do not verify: {names}. Use another backup."
         raise VerificationError(message)
     yield Item("messages", "opening every seal", "ok", f"{count}, each with its digest")
-
-
-def _opens(key: object, sealed: bytes | None, sha256: str) -> bool:
-    from intake.archive.seal import ArchiveKey
-
-    if sealed is None or not isinstance(key, ArchiveKey):
-        return False
-    try:
-        return hashlib.sha256(key.open(sealed, sha256)).hexdigest() == sha256
-    except VerificationError:
-        return False
