@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=2)
+AT_ONCE = 400  # rows named in one statement
 
 Handler = Callable[[Job], None]
 """Does one job: its result and `finish` or `put_off` are one transaction of its own."""
@@ -41,6 +42,26 @@ def enqueue(
     session.add(job)
     session.flush()
     return job
+
+
+def enqueue_each(
+    session: Session,
+    kind: str,
+    subjects: Sequence[str | int],
+    *,
+    now: datetime,
+    ticket: int | None = None,
+) -> None:
+    """Queue one job for each of many subjects, as `enqueue` does for one."""
+    known: dict[str, Job] = {}
+    for start in range(0, len(subjects), AT_ONCE):
+        keys = [f"{kind}:{one}" for one in subjects[start : start + AT_ONCE]]
+        known |= {job.key: job for job in session.exec(select(Job).where(col(Job.key).in_(keys)))}
+    for job in known.values():
+        if job.state != "waiting":
+            job.state, job.due_at, job.attempts = "waiting", now, 0
+    new = [one for one in dict.fromkeys(subjects) if f"{kind}:{one}" not in known]
+    enqueue_many(session, kind, new, now=now, ticket=ticket)
 
 
 def enqueue_many(
@@ -70,16 +91,19 @@ def enqueue_many(
 
 def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 1) -> list[Job]:
     """Lease up to `limit` due jobs of these kinds, fairly between tickets."""
+    # Each ticket's last turn, found once: a list of ten thousand would make it a hundred million.
     sibling = aliased(Job)
-    last_served = (
-        select(func.max(sibling.served_at))
-        .where(sibling.ticket == Job.ticket, sibling.kind == Job.kind)
-        .correlate(Job)
-        .scalar_subquery()
+    turns = (
+        select(sibling.ticket, sibling.kind, func.max(sibling.served_at).label("served_at"))
+        .where(col(sibling.kind).in_(kinds))
+        .group_by(col(sibling.ticket), col(sibling.kind))
+        .subquery()
     )
+    last_served = turns.c.served_at
     jobs = list(
         session.exec(
             select(Job)
+            .outerjoin(turns, (turns.c.ticket == Job.ticket) & (turns.c.kind == Job.kind))
             .where(
                 Job.state == "waiting",
                 col(Job.kind).in_(kinds),
@@ -88,6 +112,7 @@ def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 
             )
             .order_by(last_served.is_not(None), last_served, col(Job.id))
             .limit(limit)
+            .with_for_update(of=Job, skip_locked=True)  # on PostgreSQL; several hosts may take
         ).all()
     )
     for job in jobs:
@@ -109,6 +134,21 @@ def put_off(session: Session, job: Job, now: datetime, *, error: str) -> None:
     wait = min(FIRST_RETRY * 2 ** min(job.attempts - 1, 12), LONGEST_RETRY)
     job.due_at = now + wait * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
     job.leased_until, job.last_error = None, error
+    session.merge(job)
+
+
+def finish_each(session: Session, jobs: Sequence[Job]) -> None:
+    """Mark jobs as done."""
+    for start in range(0, len(jobs), AT_ONCE):
+        ids = [job.id for job in jobs[start : start + AT_ONCE]]
+        done = {"state": "done", "leased_until": None, "last_error": None}
+        session.exec(update(Job).where(col(Job.id).in_(ids)).values(**done))
+
+
+def wait_until(session: Session, job: Job, at: datetime, *, error: str) -> None:
+    """Do a job again at an instant."""
+    job.attempts += 1
+    job.due_at, job.leased_until, job.last_error = at, None, error
     session.merge(job)
 
 
@@ -137,7 +177,7 @@ def run_due(
     An error of the environment (disk full, database gone) frees the jobs and is raised; an error
     that one job causes goes to `fallback`, or else the job is put off and the next one goes on.
     """
-    with database.write() as session:
+    with database.claim() as session:
         jobs = take(session, kinds, clock(), limit=limit)
     for position, job in enumerate(jobs):
         try:
@@ -149,6 +189,47 @@ def run_due(
             logger.exception("job %s failed", job.key)
             _after_failure(database, job, error, clock=clock, fallback=fallback)
     return len(jobs)
+
+
+def run_together(
+    database: Database,
+    kinds: Sequence[str],
+    handle: Callable[[Sequence[Job]], None],
+    *,
+    clock: Clock,
+    limit: int,
+) -> int:
+    """Take due jobs and do them all in one go; return how many were taken.
+
+    If that fails they are put off, and each is done by itself when its turn comes again.
+    """
+    with database.claim() as session:
+        jobs = take(session, kinds, clock(), limit=limit)
+    alone = [job for job in jobs if job.attempts > 0]
+    together = [job for job in jobs if job.attempts == 0]
+    for group in (together, *([job] for job in alone)):
+        if group:
+            _run_group(database, group, handle, clock=clock)
+    return len(jobs)
+
+
+def _run_group(
+    database: Database,
+    jobs: Sequence[Job],
+    handle: Callable[[Sequence[Job]], None],
+    *,
+    clock: Clock,
+) -> None:
+    try:
+        handle(jobs)
+    except Exception as error:
+        if is_environment_error(error):
+            _free(database, jobs)
+            raise
+        logger.exception("%d jobs from %s on failed", len(jobs), jobs[0].key)
+        with database.write() as session:
+            for job in jobs:
+                put_off(session, job, clock(), error=type(error).__name__)
 
 
 def do_each(

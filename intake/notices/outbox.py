@@ -57,7 +57,7 @@ def claim(database: Database, now: datetime) -> tuple[Notice, bool] | None:
     New cards, steps and all else go before updates of cards that stand in Slack already.
     """
     is_update = case((col(Notice.slack_ts).is_not(None), 1), else_=0)
-    with database.write() as session:
+    with database.claim() as session:
         query = (
             select(Notice)
             .where(
