@@ -8,7 +8,8 @@ is a row.
 import errno
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,30 +19,40 @@ from intake.archive.seal import ArchiveKey
 from intake.archive.search import index_text
 from intake.archive.store import archive_batch, raw_bytes
 from intake.certificates.crtsh import CrtshClient
-from intake.certificates.lint import needs_lint, store_lint
-from intake.certificates.linting import lint_in
+from intake.certificates.lint_pool import AT_ONCE, LintPool
+from intake.certificates.linting import Linter
+from intake.certificates.revocation_check import RevocationClient
 from intake.clock import Clock
 from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
 from intake.evidence.extract import Evidence, Limits, unread_evidence
-from intake.jobs import do_each, finish, run_due
+from intake.jobs import do_each, finish, run_due, run_together
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
 from intake.notices.outbox import Media, deliver_due
 from intake.notices.trouble import tell_trouble
-from intake.tables import Certificate, Job, Message, Ticket
+from intake.tables import Job, Message, Ticket
 from intake.tickets.desk import Desk
 from intake.tickets.escalate import digest_due, due_tickets, escalate_ticket
-from intake.tickets.items import note_lint
+from intake.tickets.lint_jobs import OUTSIDE_LIMIT, lint_certificates, lint_outside
 from intake.tickets.lookup import resolve_item
 from intake.tickets.open import decide_message
+from intake.tickets.revocation_watch import KIND as WATCH
+from intake.tickets.revocation_watch import (
+    Rhythm,
+    has_unwatched,
+    queue_watches,
+    watch_revocation,
+)
 from intake.workers import Worker, WorkerFailure
 
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 20.0  # of a worker, for one message
 MESSAGES_AT_ONCE = 50
-CERTIFICATES_AT_ONCE = 10
+LINT_CALLS = 2  # of each worker between two looks at the queue: tickets take turns
+WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
+WATCHED_SECONDS = 60.0  # in one pass of everything
 LOOK_AGAIN = timedelta(minutes=1)
 TOLD_EVERY = 20  # look-ups in one pass: steps that fall due meanwhile are told, cards shown anew
 SHORT_PAUSES = 3  # that one pass waits for when crt.sh asks for them
@@ -58,9 +69,11 @@ class Parts:
     desk: Desk
     clock: Clock
     reader: Worker
-    linter: Worker
+    linter: LintPool
     crtsh: CrtshClient
     media: Media
+    revocation: RevocationClient
+    outside: Mapping[str, Linter] = field(default_factory=dict)  # linters outside, by name
 
 
 # ---- 1 and 2: mailbox → archive ----------------------------------------------------------------
@@ -192,26 +205,34 @@ def resolve_waiting(parts: Parts) -> int:
 
 def lint_waiting(parts: Parts) -> int:
     """Lint certificates that were not linted yet; return how many were taken."""
-    return run_due(
-        parts.database,
-        ("lint_certificate",),
-        partial(lint_certificate, parts),
-        clock=parts.clock,
-        limit=CERTIFICATES_AT_ONCE,
+    work = partial(lint_certificates, parts.database, parts.linter, parts.desk, parts.clock)
+    limit = LINT_CALLS * AT_ONCE * parts.linter.size
+    return run_together(parts.database, ("lint_certificate",), work, clock=parts.clock, limit=limit)
+
+
+def lint_outside_waiting(parts: Parts) -> int:
+    """Have certificates linted by linters outside, if any are configured."""
+    if not parts.outside:
+        return 0
+    work = partial(lint_outside, parts.database, parts.outside, parts.desk, parts.clock)
+    return run_together(
+        parts.database, ("lint_outside",), work, clock=parts.clock, limit=OUTSIDE_LIMIT
     )
 
 
-def lint_certificate(parts: Parts, job: Job) -> None:
-    """Lint one certificate in the worker, once for each version of the linter."""
+def watch_waiting(parts: Parts) -> int:
+    """Look at the revocation of certificates whose turn it is; return how many were looked at."""
     with parts.database.read() as session:
-        certificate = session.get_one(Certificate, job.subject)
-        needed = needs_lint(session, job.subject)
-    result = lint_in(parts.linter, certificate.der) if needed else None
-    with parts.database.write() as session:
-        if result is not None:
-            store_lint(session, job.subject, result, now=parts.clock())
-        note_lint(session, job.subject, now=parts.clock())
-        finish(session, job)
+        is_new = has_unwatched(session, now=parts.clock())
+    if is_new:
+        with parts.database.write() as session:
+            queue_watches(session, now=parts.clock())
+    section = parts.config.revocation
+    rhythm = Rhythm(section.every, section.urgent_every)
+    work = partial(
+        watch_revocation, parts.database, parts.revocation, parts.desk, parts.clock, rhythm
+    )
+    return run_due(parts.database, (WATCH,), work, clock=parts.clock, limit=WATCHED_AT_ONCE)
 
 
 # ---- 5: what is owed → notices → people --------------------------------------------------------
@@ -274,15 +295,23 @@ def settle(parts: Parts) -> None:
     _tell(parts)
     done = 0
     for _ in range(SHORT_PAUSES):
-        while resolve_waiting(parts) + lint_waiting(parts):
+        while resolve_waiting(parts) + lint_waiting(parts) + lint_outside_waiting(parts):
             done += 1
             if done % TOLD_EVERY == 0:
                 _tell(parts)
+        _watch(parts)
         pause = parts.crtsh.pause_left()
         if not 0 < pause <= SHORT_PAUSE_SECONDS:
             break
         time.sleep(pause)
     _tell(parts)
+
+
+def _watch(parts: Parts) -> None:
+    """Look at revocations, for a bounded time; what is left keeps its turn."""
+    ends_at = time.monotonic() + WATCHED_SECONDS
+    while watch_waiting(parts) and time.monotonic() < ends_at:
+        pass
 
 
 def _tell(parts: Parts) -> None:

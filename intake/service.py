@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -19,16 +18,22 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from intake import pipeline
 from intake.archive.seal import ArchiveKey, check_key
 from intake.certificates.crtsh import CrtshClient
-from intake.certificates.linting import make_worker
+from intake.certificates.fetch import Fetcher
+from intake.certificates.lint_pool import LintPool
+from intake.certificates.outside_linters import outside_linters
 from intake.certificates.ownership import IssuingCas
+from intake.certificates.revocation_check import RevocationClient
 from intake.clock import Clock, wall_clock
 from intake.config import Config, MailboxSection
-from intake.database import Database, is_environment_error, one_writer
+from intake.database import Database, one_writer
 from intake.errors import OutsideUnavailableError
+from intake.health import FiguresCollector, HealthServer
 from intake.heartbeat import fetch_heartbeat, notify_systemd
 from intake.jobs import release_leases
+from intake.loop import LONGEST_BACKOFF_SECONDS, Loop
 from intake.mailbox.imap import watch_folder
 from intake.mailbox.poll import hinted_folders
+from intake.notices.direct import tell_directly
 from intake.notices.outbox import Media, release_notice_leases
 from intake.notices.slack import SlackMedium
 from intake.notices.smtp import SmtpMedium
@@ -44,7 +49,6 @@ logger = logging.getLogger(__name__)
 READER_MEMORY = 1_500_000_000  # bytes of address space
 TICK_SECONDS = 5
 CLOCK_STEP_SECONDS = 5.0  # wall clock against monotonic clock
-LONGEST_BACKOFF_SECONDS = 60.0
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
         desk=Desk.from_config(config, key, issuing_cas),
         clock=clock,
         reader=Worker(memory_bytes=READER_MEMORY),
-        linter=make_worker(for_long=True),
+        linter=LintPool(for_long=True),
         crtsh=CrtshClient(
             config.crtsh.base_url,
             config.crtsh.timeout.total_seconds(),
@@ -77,6 +81,13 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
             smtp=None if config.smtp is None else SmtpMedium(config.smtp),
             config=config,
         ),
+        revocation=RevocationClient(
+            Fetcher(
+                config.revocation.timeout.total_seconds(),
+                allow_hosts=config.revocation.allow_hosts,
+            )
+        ),
+        outside=outside_linters(config.linters),
     )
     try:
         yield parts
@@ -84,6 +95,7 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
         parts.reader.close()
         parts.linter.close()
         parts.crtsh.close()
+        parts.revocation.close()
 
 
 def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
@@ -99,59 +111,6 @@ def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
         return pipeline.run_once(parts)
 
 
-@dataclass
-class Loop:
-    """One step that is done again and again in a thread of its own."""
-
-    name: str
-    work: Callable[[], object]  # what is true when done goes on at once
-    every: float  # seconds to wait when there was nothing to do
-    after: Callable[[], None] = lambda: None  # wakes the next step
-
-    def __post_init__(self) -> None:
-        """Start with nothing wrong."""
-        self.wake = threading.Event()
-        self.trouble: str | None = None
-        self.failures = 0
-
-    def run(self, stopping: threading.Event) -> None:
-        """Work until the service stops; what fails is said once for each change of state."""
-        while not stopping.is_set():
-            wait = self.once()
-            if wait > 0 and not stopping.is_set():
-                self.wake.wait(wait)
-            self.wake.clear()
-
-    def once(self) -> float:
-        """Do the step once; return how many seconds to wait before the next time."""
-        try:
-            found = self.work()
-        except Exception as error:  # noqa: BLE001 - the service's loop: say it, back off, go on
-            return self._failed(error)
-        if self.trouble is not None:
-            logger.info("%s works again after %d failures", self.name, self.failures)
-        self.trouble, self.failures = None, 0
-        if found:
-            self.after()
-            return 0
-        return self.every
-
-    def _failed(self, error: Exception) -> float:
-        text = describe(error)
-        if text != self.trouble:
-            expected = isinstance(error, OutsideUnavailableError) or is_environment_error(error)
-            logger.error("%s: %s; trying again", self.name, text, exc_info=not expected)
-        self.trouble = text
-        self.failures += 1
-        return min(2.0 ** min(self.failures - 1, 10), LONGEST_BACKOFF_SECONDS, max(self.every, 1))
-
-
-def describe(error: Exception) -> str:
-    """Say an error in one line, without parameters of statements."""
-    text = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-    return f"{text} ({type(error).__name__})" if text else type(error).__name__
-
-
 class Service:
     """All loops of one installation."""
 
@@ -162,14 +121,31 @@ class Service:
         self._threads: list[threading.Thread] = []
         self._last_good: dict[str, float] = {}  # monotonic, by mailbox
         self._clock_offset = self._measure_clock()
-        self.deliver = Loop("sending notices", lambda: pipeline.deliver(parts), 2)
-        self.tick = Loop("escalation", self._escalate, TICK_SECONDS, self.deliver.wake.set)
-        self.lint = Loop("linting", lambda: pipeline.lint_waiting(parts), 5, self.deliver.wake.set)
+        self.deliver = Loop(
+            "sending notices", lambda: pipeline.deliver(parts), 2, alarm=self._alarm
+        )
+        self.tick = Loop(
+            "escalation", self._escalate, TICK_SECONDS, self.deliver.wake.set, alarm=self._alarm
+        )
+        self.lint = Loop("linting", lambda: pipeline.lint_waiting(parts), 5, self._after_lint)
+        self.lint_outside = Loop(
+            "linting outside",
+            lambda: pipeline.lint_outside_waiting(parts),
+            5,
+            self.deliver.wake.set,
+        )
         self.resolve = Loop(
             "certificate look-up", lambda: pipeline.resolve_waiting(parts), 5, self._wake_lint
         )
+        self.watch = Loop(
+            "revocation watch", lambda: pipeline.watch_waiting(parts), 15, self.deliver.wake.set
+        )
         self.process = Loop(
-            "reading messages", lambda: pipeline.process_waiting(parts), 2, self._wake_all
+            "reading messages",
+            lambda: pipeline.process_waiting(parts),
+            2,
+            self._wake_all,
+            alarm=self._alarm,
         )
         self.polls = [self._poll_loop(mailbox) for mailbox in parts.config.mailbox]
         self.listener = SlackListener(
@@ -181,6 +157,7 @@ class Service:
             changed=self.deliver.wake.set,
         )
         self._scheduler = BackgroundScheduler(timezone="UTC")
+        self.health = self._make_health(parts)
 
     def start(self) -> None:
         """Start every loop; the first poll begins at once."""
@@ -190,7 +167,15 @@ class Service:
         pipeline.read_evidence(
             self.parts.reader, b""
         )  # the first message must not wait for imports
-        loops = [self.deliver, self.process, self.resolve, self.lint, *self.polls]
+        loops = [
+            self.deliver,
+            self.process,
+            self.resolve,
+            self.lint,
+            self.lint_outside,
+            self.watch,
+            *self.polls,
+        ]
         for loop in loops:
             self._spawn(loop.name, partial(loop.run, self.stopping))
         for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):
@@ -207,6 +192,8 @@ class Service:
         )
         self._scheduler.start()
         self._spawn("clock watch", self._watch_clock)
+        if self.health is not None:
+            self.health.start()
         notify_systemd("READY=1")
 
     def stop(self) -> None:
@@ -214,8 +201,18 @@ class Service:
         notify_systemd("STOPPING=1")
         self.stopping.set()
         self.listener.stop()
+        if self.health is not None:
+            self.health.stop()
         self._scheduler.shutdown(wait=True)
-        for loop in (self.deliver, self.process, self.resolve, self.lint, *self.polls):
+        for loop in (
+            self.deliver,
+            self.process,
+            self.resolve,
+            self.lint,
+            self.lint_outside,
+            self.watch,
+            *self.polls,
+        ):
             loop.wake.set()
         for thread in self._threads:
             thread.join(5)
@@ -242,7 +239,12 @@ class Service:
             self._give_sign_of_life()
             return result.unfinished  # a large message: its next pieces at once
 
-        return Loop(f"mailbox {mailbox.name}", work, mailbox.poll_every.total_seconds())
+        return Loop(
+            f"mailbox {mailbox.name}",
+            work,
+            mailbox.poll_every.total_seconds(),
+            alarm=self._alarm,
+        )
 
     def _watch(self, mailbox: MailboxSection, loop: Loop) -> None:
         """Keep an IDLE connection on INBOX and on each Junk folder of a mailbox."""
@@ -262,6 +264,10 @@ class Service:
         with self.parts.database.write() as session:
             told = tell_mailbox_troubles(session, self.parts.config.slack.channel, now)
         return pipeline.escalate(self.parts) + told
+
+    def _after_lint(self) -> None:
+        self.lint_outside.wake.set()
+        self.deliver.wake.set()
 
     def _wake_lint(self) -> None:
         self.lint.wake.set()
@@ -285,6 +291,26 @@ class Service:
                 logger.warning("the clock of this machine was moved by %s", step)
                 self._scheduler.modify_job("tick", next_run_time=wall_clock())
             self._clock_offset = offset
+
+    def _make_health(self, parts: Parts) -> HealthServer | None:
+        port = parts.config.service.health_port
+        if port is None:
+            return None
+        collector = FiguresCollector(parts.database, parts.clock, self.troubles)
+        return HealthServer(port, collector, troubles=self.troubles, unready=self.unready)
+
+    def troubles(self) -> list[str]:
+        """Say which steps fail at the moment, and why."""
+        loops = (self.tick, self.process, self.deliver, self.resolve, self.lint, *self.polls)
+        return [f"{one.name}: {one.trouble}" for one in loops if one.trouble is not None]
+
+    def unready(self) -> list[str]:
+        """Say which mailboxes were not read whole since the start."""
+        names = [mailbox.name for mailbox in self.parts.config.mailbox]
+        return [f"mailbox {one} was not read yet" for one in names if one not in self._last_good]
+
+    def _alarm(self, text: str) -> None:
+        tell_directly(self.parts.media, text, self.parts.clock())
 
     def _give_sign_of_life(self) -> None:
         """Tell the outside that every mailbox was read lately."""

@@ -66,6 +66,11 @@ class Worker:
         with self._lock:
             self._started()
 
+    def kill(self) -> None:
+        """End the process whatever it is at; a call that waits for it fails."""
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
         """End the process."""
         with self._lock:

@@ -65,9 +65,18 @@ class CertificateParts:
     validity: Element
     subject: Element
     spki: bytes
-    extension_oids: tuple[str, ...]
+    extensions: tuple[tuple[str, bytes], ...]  # type with dots, content of extnValue
     algorithm: Element
     signature: bytes
+
+    @property
+    def extension_oids(self) -> tuple[str, ...]:
+        """Return the types of the extensions, in order."""
+        return tuple(oid for oid, _ in self.extensions)
+
+    def extension(self, oid: str) -> bytes | None:
+        """Return the content of the first extension of a type; None if there is none."""
+        return next((value for one, value in self.extensions if one == oid), None)
 
 
 def element_at(data: bytes, at: int, end: int, *, depth: int = 0) -> Element:
@@ -121,11 +130,11 @@ def split_certificate(data: bytes, start: int = 0) -> CertificateParts:
         DerError: if it does not have the shape of a certificate.
     """
     outer = _expect(element_at(data, start, len(data)), SEQUENCE, "a certificate")
-    parts = list(_as_many_as_sound(outer))
+    parts = list(as_many_as_sound(outer))
     if not parts:
         raise DerError("an empty SEQUENCE is no certificate")
     tbs = _expect(parts[0], SEQUENCE, "TBSCertificate")
-    fields = list(_as_many_as_sound(tbs))
+    fields = list(as_many_as_sound(tbs))
     if fields and fields[0].tag == VERSION:
         fields.pop(0)
     if len(fields) < 6 or len(parts) < 3:  # noqa: PLR2004 - the fields of RFC 5280 4.1
@@ -143,7 +152,7 @@ def split_certificate(data: bytes, start: int = 0) -> CertificateParts:
         validity=validity,
         subject=subject,
         spki=spki.whole,
-        extension_oids=_extension_oids(fields[6:]),
+        extensions=_extensions(fields[6:]),
         algorithm=parts[1],
         signature=parts[2].content[1:],  # the first octet counts unused bits
     )
@@ -156,23 +165,25 @@ def _expect(element: Element, tag: int, what: str) -> Element:
     return element
 
 
-def _as_many_as_sound(element: Element) -> Iterator[Element]:
+def as_many_as_sound(element: Element) -> Iterator[Element]:
+    """Yield the elements inside, up to the first that has no sound length."""
     try:
         yield from element.children()
     except DerError:
         return
 
 
-def _extension_oids(fields: list[Element]) -> tuple[str, ...]:
+def _extensions(fields: list[Element]) -> tuple[tuple[str, bytes], ...]:
     found = []
     for field in fields:
         if field.tag != EXTENSIONS:
             continue
-        for extensions in _as_many_as_sound(field):
-            for extension in _as_many_as_sound(extensions):
-                first = next(_as_many_as_sound(extension), None)
-                if first is not None and first.tag == OID:
-                    found.append(decode_oid(first.content))
+        for extensions in as_many_as_sound(field):
+            for extension in as_many_as_sound(extensions):
+                inside = list(as_many_as_sound(extension))
+                if inside and inside[0].tag == OID:
+                    value = inside[-1].content if len(inside) > 1 else b""
+                    found.append((decode_oid(inside[0].content), value))
     return tuple(found)
 
 

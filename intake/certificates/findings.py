@@ -6,9 +6,9 @@ failed, ran out of time or was absent has not checked, which is never the same a
 Source: BR 4.3.1.2, 8.7.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Literal
 
 from intake.certificates.lint_rules import rule_of
@@ -37,12 +37,35 @@ class LintResult:
     """What one linter said about one certificate."""
 
     linter: str
-    version: str
+    version: str  # empty where it is absent and we don't know
     profile: str | None
     state: State
     findings: tuple[Finding, ...] = ()
-    readable: bool = True  # any reader took it for a certificate
     detail: str = field(default="", compare=False)  # why it is not done
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What all linters that were asked said about one certificate, CRL or OCSP response."""
+
+    sha256: str
+    kind: str  # certificate | crl | ocsp_response
+    readable: bool  # any reader took it for one
+    results: tuple[LintResult, ...]
+
+    @property
+    def profile(self) -> str | None:
+        """Return the rules by which it was judged; None if no linter chose any."""
+        return next((one.profile for one in self.results if one.profile), None)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the findings of all linters."""
+        return tuple(finding for one in self.results for finding in one.findings)
+
+    def by(self, linter: str) -> LintResult | None:
+        """Return what one linter said; None if it was not asked."""
+        return next((one for one in self.results if one.linter == linter), None)
 
 
 @dataclass(frozen=True)
@@ -59,20 +82,45 @@ class FindingGroup:
 
 
 def make_finding(
-    linter: str, code: str, severity: Severity, *, message: str = "", issued_at: datetime | None
+    linter: str,
+    code: str,
+    severity: Severity,
+    *,
+    message: str = "",
+    issued_at: datetime | None,
+    since: date | None = None,
 ) -> Finding:
-    """Return a finding with its citation and with the rule's date held against the issuance."""
+    """Return a finding with its citation and with the rule's date held against the issuance.
+
+    Args:
+        linter: that found it.
+        code: of the rule.
+        severity: of a breach of it.
+        message: in the linter's words.
+        issued_at: when the certificate was issued.
+        since: when the rule came into force for this certificate, where it is not the table's day.
+    """
     rule = rule_of(code, message)
-    since = rule.effective_from
-    in_force = None if since is None or issued_at is None else issued_at >= since
+    rule = rule if since is None else replace(rule, since=since)
+    since_instant = rule.effective_from
+    unknown = since_instant is None or issued_at is None
+    in_force = None if unknown else issued_at >= since_instant  # type: ignore[operator] # both known
     text = (message or rule.plain)[:LONGEST_MESSAGE]
-    return Finding(linter, code, severity, text, rule.citation, since, in_force)
+    return Finding(linter, code, severity, text, rule.citation, since_instant, in_force)
 
 
-def is_failing(result: LintResult) -> bool:
-    """Say whether there is something of error severity or worse, or it was not checked."""
-    return result.state != "done" or any(
-        finding.severity in {"fatal", "error"} for finding in result.findings
+def is_failing(results: Iterable[LintResult], required: Collection[str]) -> bool:
+    """Say whether there is something of error severity or worse, or it was not checked.
+
+    Args:
+        results: of all linters.
+        required: names of linters whose absence means that it was not checked.
+    """
+    return any(
+        one.state in {"failed", "timed_out"}
+        or (one.state == "absent" and one.linter in required)
+        or any(finding.severity in {"fatal", "error"} for finding in one.findings)
+        for one in results
     )
 
 

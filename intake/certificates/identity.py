@@ -1,10 +1,12 @@
 """Which stored certificates are one: issuer and serial number say so, no digest does.
 
-A precertificate and the final certificate made from it differ in their bytes and are one item.
+A precertificate and the final certificate made from it differ in their bytes and are one item,
+also where a precertificate signing CA of ours issued the first and another CA the second.
 
 Source: BR 7.1.2.9; RFC 5280 4.1.2.2.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -14,6 +16,8 @@ from intake.certificates.ownership import IssuingCas
 from intake.certificates.read import CertificateFacts, read_certificate
 from intake.evidence.public_keys import key_match
 from intake.tables import Certificate
+
+AT_ONCE = 400  # rows named in one statement
 
 IdentityKey = tuple[str, str]  # SHA-256 of the issuer name's DER, serial number
 
@@ -52,32 +56,66 @@ def remember_certificate(
         now: when we saw it.
         issuing_cas: our CAs, to find out whether it is ours.
     """
-    facts = read_certificate(der)
-    row = session.get(Certificate, facts.sha256)
-    if row is None:
-        row = Certificate(
-            sha256=facts.sha256,
-            sha1=facts.sha1,
-            der=der,
-            origin=origin,
-            first_seen_at=now,
-            serial_number=facts.serial_number,
-            issuer=facts.issuer,
-            issuer_sha256=facts.issuer_sha256,
-            subject=facts.subject,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
-            spki_sha256=facts.spki_sha256,
-            key_match=_key_match(der),
-            precertificate=facts.precertificate,
-            read_by=facts.read_by,
-        )
+    return remember_certificates(session, [der], origin=origin, now=now, issuing_cas=issuing_cas)[0]
+
+
+def remember_certificates(
+    session: Session,
+    ders: Sequence[bytes],
+    *,
+    origin: str,
+    now: datetime,
+    issuing_cas: IssuingCas | None = None,
+) -> list[Certificate]:
+    """Store many certificates, each once; return their rows in order."""
+    facts = [read_certificate(der) for der in ders]
+    rows = _stored(session, [one.sha256 for one in facts])
+    for one, der in zip(facts, ders, strict=True):
+        if one.sha256 not in rows:
+            rows[one.sha256] = _row(one, der, origin=origin, now=now)
     if issuing_cas is not None:
-        owner = issuing_cas.owner_of(der)
-        row.ours, row.ours_why = owner.ours, owner.why
-    session.add(row)
+        for row in rows.values():
+            judge_owner(row, issuing_cas)
+    session.add_all(rows.values())
     session.flush()
-    return row
+    return [rows[one.sha256] for one in facts]
+
+
+def judge_owner(row: Certificate, issuing_cas: IssuingCas) -> None:
+    """Write down whose a certificate is, and which CA stands behind a precertificate's issuer."""
+    owner = issuing_cas.owner_of(row.der)
+    row.ours, row.ours_why, row.names_us = owner.ours, owner.why, owner.names_us
+    if owner.issuer_sha256 is not None:
+        row.issuer_sha256 = owner.issuer_sha256
+
+
+def _stored(session: Session, sha256s: Sequence[str]) -> dict[str, Certificate]:
+    found: dict[str, Certificate] = {}
+    for start in range(0, len(sha256s), AT_ONCE):
+        chunk = sha256s[start : start + AT_ONCE]
+        query = select(Certificate).where(col(Certificate.sha256).in_(chunk))
+        found |= {row.sha256: row for row in session.exec(query)}
+    return found
+
+
+def _row(facts: CertificateFacts, der: bytes, *, origin: str, now: datetime) -> Certificate:
+    return Certificate(
+        sha256=facts.sha256,
+        sha1=facts.sha1,
+        der=der,
+        origin=origin,
+        first_seen_at=now,
+        serial_number=facts.serial_number,
+        issuer=facts.issuer,
+        issuer_sha256=facts.issuer_sha256,
+        subject=facts.subject,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        spki_sha256=facts.spki_sha256,
+        key_match=_key_match(der),
+        precertificate=facts.precertificate,
+        read_by=facts.read_by,
+    )
 
 
 def _key_match(der: bytes) -> str | None:

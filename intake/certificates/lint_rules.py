@@ -4,7 +4,7 @@ Linters name no section. This table does for the codes that reports are about; f
 the citation is the document alone and the date is unknown. Section numbers are those of TLS BR
 2.2.5, which pkilint 0.13.3 follows; older and newer versions number some of them otherwise.
 
-Source: BR 4.2.2, 6.1.5, 6.1.6, 6.3.2, 7.1; RFC 5280; RFC 6962.
+Source: BR 3.2.2.6, 4.2.2, 6.1.1.3, 6.1.5, 6.1.6, 6.3.2, 7.1, 7.2; RFC 5280; RFC 6962.
 """
 
 import re
@@ -14,6 +14,9 @@ from datetime import UTC, date, datetime
 FIRST = date(2012, 7, 1)  # the effective date of BR 1.0
 PROFILES = date(2023, 9, 15)  # BR 2.0.0, SC062: Certificate Profiles Update
 RFC5280 = date(2008, 5, 1)
+INTERNAL_NAMES = date(2015, 11, 1)  # from then on none was allowed; see `since_for`
+LETTER_FOR_LETTER = date(2021, 10, 1)  # ballot SC48; before it, case did not matter
+WEAK_KEYS = date(2024, 11, 15)  # ballot SC073 names ROCA and Fermat
 TLS = "cabf.serverauth."
 LEAF = "cabf.serverauth.subscriber."
 
@@ -39,12 +42,12 @@ RULES = {
     "cabf.internal_domain_name": LintRule(
         "BR 4.2.2, 7.1.2.7.12",
         "A name ends in no top-level domain of the public DNS, so nobody can own it.",
-        date(2015, 11, 1),
+        INTERNAL_NAMES,
     ),
     "cabf.internal_ip_address": LintRule(
         "BR 4.2.2, 7.1.2.7.12",
         "An IP address is reserved, so nobody can own it.",
-        date(2015, 11, 1),
+        INTERNAL_NAMES,
     ),
     f"{TLS}invalid_dnsname_syntax": LintRule(
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
@@ -285,6 +288,79 @@ RULES = {
         "RFC 5280 4.1; X.690 (DER)", "Further bytes stand after the certificate.", RFC5280
     ),
     "der.not_a_certificate": LintRule("RFC 5280 4.1", "No reader could find a certificate in it."),
+    "names.wildcard_over_public_suffix": LintRule(
+        "BR 3.2.2.6",
+        "A wildcard stands for every name under a suffix where anybody can register names, which"
+        " is allowed only to who controls all of them.",
+        FIRST,
+    ),
+    "names.not_in_public_dns": LintRule(
+        "BR 4.2.2, 7.1.2.7.12",
+        "A name could not lie in the public DNS when it was issued, so nobody could own it.",
+        INTERNAL_NAMES,
+    ),
+    "names.duplicate": LintRule(
+        "no rule forbids it (RFC 5280 4.2.1.6)", "A name stands twice in the certificate."
+    ),
+    "names.common_name_in_other_case": LintRule(
+        "BR 7.1.4.3",
+        "The common name differs from the alternative name only in upper and lower case.",
+        LETTER_FOR_LETTER,
+    ),
+    "serial_number.short": LintRule(
+        "BR 7.1.2.7",
+        "The serial number is shorter than 64 bits. Of random ones every second is, if just 64 bits"
+        " are drawn: look whether others of the CA are as short.",
+        date(2016, 9, 30),
+    ),
+    "ocsp.valid_for_over_10_days": LintRule(
+        "BR 4.9.9", "The OCSP response is valid for more than 10 days.", FIRST
+    ),
+    # badkeys: of each check its name alone is kept, never the numbers that it found
+    "badkeys.fermat": LintRule(
+        "BR 6.1.1.3, 4.9.1.1",
+        "The primes of the RSA key are so close that anybody can compute the private key.",
+        WEAK_KEYS,
+    ),
+    "badkeys.roca": LintRule(
+        "BR 6.1.1.3, 4.9.1.1",
+        "The RSA key was made by a library whose keys can be computed (ROCA).",
+        WEAK_KEYS,
+    ),
+    "badkeys.blocklist": LintRule(
+        "BR 6.1.1.3, 4.9.1.1", "The private key of this key is publicly known.", FIRST
+    ),
+    "badkeys.rsainvalid": LintRule(
+        "BR 6.1.6", "The RSA exponent makes encryption and signatures void.", date(2013, 1, 1)
+    ),
+    "badkeys.smallfactors": LintRule(
+        "BR 6.1.6, 4.9.1.1",
+        "The RSA modulus has a small factor, so anybody can compute the private key.",
+        date(2013, 1, 1),
+    ),
+    "badkeys.sharedprimes": LintRule(
+        "BR 4.9.1.1",
+        "The RSA key shares a prime with a known one, so anybody can compute the private key.",
+    ),
+    "badkeys.rsapoly": LintRule(
+        "BR 4.9.1.1", "The RSA modulus has a pattern by which anybody can compute the private key."
+    ),
+    "badkeys.smalld": LintRule(
+        "BR 4.9.1.1", "The private exponent is so small that anybody can compute it."
+    ),
+    "badkeys.dsasparse": LintRule(
+        "BR 4.9.1.1", "The DSA key has so few bits set that anybody can compute the private key."
+    ),
+    # CRLs
+    "cabf.crl_invalid_validity_period": LintRule(
+        "BR 4.9.7, 7.2", "The CRL is valid for more than 10 days.", FIRST
+    ),
+    "cabf.arl_invalid_validity_period": LintRule(
+        "BR 4.9.7, 7.2", "The CRL of CA certificates is valid for more than a year.", FIRST
+    ),
+    "cabf.crl_prohibited_reason_code": LintRule(
+        "BR 7.2.2", "An entry has a reason that is not allowed."
+    ),
 }
 
 DOCUMENTS = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import TYPE_CHECKING
 
+from intake.certificates.linters import ALWAYS, required_linters
 from intake.certificates.ownership import IssuingCas
 from intake.config import Config
 from intake.tickets.escalation import Step, report_steps
@@ -42,6 +43,7 @@ class Desk:
     issuing_cas: IssuingCas = field(default_factory=IssuingCas)
     addresses: frozenset[str] = frozenset()  # ours, lower case: what comes from them may be ours
     digest_at: time = time(8)  # UTC
+    linters: frozenset[str] = frozenset(ALWAYS)  # that must have looked at a certificate
 
     @property
     def channel(self) -> str:
@@ -60,4 +62,5 @@ class Desk:
             issuing_cas=issuing_cas,
             addresses=frozenset(addresses),
             digest_at=time.fromisoformat(config.service.digest_at),
+            linters=required_linters(config.linters),
         )

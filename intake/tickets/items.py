@@ -12,11 +12,12 @@ from sqlalchemy import func, insert
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from intake.certificates.identity import remember_certificate
-from intake.jobs import enqueue, enqueue_many
+from intake.certificates.identity import remember_certificates
+from intake.jobs import enqueue_each, enqueue_many
 from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Obligation, Ticket
 from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
+from intake.tickets.linted import note_lint, warn_of_strangers
 from intake.tickets.naming import (
     Held,
     Key,
@@ -32,7 +33,6 @@ from intake.tickets.resolution import (
     apply_resolution,
     mark_not_found,
     not_ours_reason,
-    note_lint,
     note_problem,
     owner_among,
 )
@@ -109,10 +109,15 @@ def _remember(
 ) -> HeldBySha256:
     """Store the certificates that a message holds and return what they say of themselves."""
     held: HeldBySha256 = {}
-    for one in found:
-        row = remember_certificate(
-            session, one.der, origin="mail", now=now, issuing_cas=desk.issuing_cas
-        )
+    certificates = list(found)
+    rows = remember_certificates(
+        session,
+        [one.der for one in certificates],
+        origin="mail",
+        now=now,
+        issuing_cas=desk.issuing_cas,
+    )
+    for one, row in zip(certificates, rows, strict=True):
         facts = Held(
             row.sha256, row.sha1, row.issuer_sha256, row.serial_number, row.spki_sha256, one.part
         )
@@ -177,8 +182,9 @@ def _insert(
     number = number_of(ticket)
     named_only = [i for i, plan in zip(ids, plans, strict=True) if not plan.certificates]
     enqueue_many(session, "resolve_item", named_only, now=now, ticket=number)
-    for _, sha256 in pairs:
-        enqueue(session, "lint_certificate", sha256, now=now, ticket=number)
+    sha256s = list(dict.fromkeys(sha256 for _, sha256 in pairs))
+    enqueue_each(session, "lint_certificate", sha256s, now=now, ticket=number)
+    warn_of_strangers(session, ticket, [held[one][1] for one in sha256s], now=now)
 
 
 def _insert_items(

@@ -12,24 +12,22 @@ from datetime import datetime
 from sqlalchemy import func, insert
 from sqlmodel import Session, col, select
 
-from intake.certificates.identity import identity_key
+from intake.certificates.identity import identity_key, judge_owner
 from intake.events import SERVICE, record_event
-from intake.jobs import enqueue
+from intake.jobs import enqueue_each
 from intake.tables import (
     Certificate,
     Item,
     ItemCertificate,
     ItemName,
-    LintFinding,
-    LintRun,
     Obligation,
     Ticket,
 )
 from intake.tickets.desk import Desk
+from intake.tickets.linted import raise_priority, refresh_lint, warn_of_strangers
 from intake.tickets.owed import take_up, waive
 from intake.tickets.rules import NO_REVOCATION
 from intake.tickets.tell import want_card
-from intake.tickets.triage import SERIOUS, higher
 
 NOT_OURS = "not ours: "  # begins the reason of what was waived by a signature
 MERGED = "merged into item "
@@ -53,10 +51,12 @@ def apply_resolution(
     for position, group in enumerate(_same(certificates)):
         one = item if position == 0 else _sibling(session, item, group)
         _resolve(session, one, group, desk=desk, now=now)
-        _merge(session, one, now=now)
-        for certificate in group:
-            enqueue(session, "lint_certificate", certificate.sha256, now=now, ticket=ticket.id)
-            _raise_priority(session, ticket, certificate.sha256, now=now)
+        kept = _merge(session, one, now=now)
+        refresh_lint(session, [kept], required=desk.linters)
+        raise_priority(session, ticket, [kept], now=now)
+    sha256s = [one.sha256 for one in certificates]
+    enqueue_each(session, "lint_certificate", sha256s, now=now, ticket=ticket.id)
+    warn_of_strangers(session, ticket, certificates, now=now)
     want_card(session, ticket, now)
 
 
@@ -77,23 +77,6 @@ def note_problem(session: Session, item_id: int, problem: str | None, *, now: da
         item.problem = problem
         session.add(item)
         want_card(session, session.get_one(Ticket, item.ticket), now)
-
-
-def note_lint(session: Session, sha256: str, *, now: datetime) -> None:
-    """Carry the result of linting a certificate to every item that it belongs to."""
-    query = (
-        select(Item)
-        .join(ItemCertificate, col(ItemCertificate.item) == col(Item.id))
-        .where(ItemCertificate.sha256 == sha256)
-    )
-    items = session.exec(query).all()
-    for item in items:
-        item.lint = _lint_state(session, item)
-        session.add(item)
-    for number in sorted({item.ticket for item in items}):
-        ticket = session.get_one(Ticket, number)
-        _raise_priority(session, ticket, sha256, now=now)
-        want_card(session, ticket, now)
 
 
 def owner_among(ours: Iterable[str]) -> str:
@@ -168,15 +151,13 @@ def _resolve(
 ) -> None:
     for certificate in group:
         if certificate.ours == "unknown":
-            owner = desk.issuing_cas.owner_of(certificate.der)
-            certificate.ours, certificate.ours_why = owner.ours, owner.why
+            judge_owner(certificate, desk.issuing_cas)
             session.add(certificate)
     _hold(session, item, [one.sha256 for one in group])
     first = group[0]
     item.state, item.problem = "resolved", None
     item.serial_number, item.issuer = first.serial_number, first.issuer
     item.ours = owner_among(one.ours for one in _certificates_of(session, item))
-    item.lint = _lint_state(session, item)
     session.add(item)
     _owe_by_owner(session, item, first, now=now)
 
@@ -222,12 +203,12 @@ def _owe_by_owner(session: Session, item: Item, certificate: Certificate, *, now
         )  # fmt: skip
 
 
-def _merge(session: Session, item: Item, *, now: datetime) -> None:
+def _merge(session: Session, item: Item, *, now: datetime) -> Item:
     """Make one item of those that are the same certificate: the one of the lowest number."""
     group = _certificates_of(session, item)
     other = _other_holder(session, item, group)
     if other is None:
-        return
+        return item
     kept, merged = sorted((item, other), key=lambda one: one.number)
     merged.merged_into = kept.id
     for below in session.exec(select(Item).where(Item.merged_into == merged.id)).all():
@@ -239,14 +220,13 @@ def _merge(session: Session, item: Item, *, now: datetime) -> None:
     kept.serial_number = kept.serial_number or merged.serial_number
     kept.issuer = kept.issuer or merged.issuer
     kept.ours = owner_among(one.ours for one in _certificates_of(session, kept))
-    kept.lint = _lint_state(session, kept)
     session.add_all([kept, merged])
     _merge_clocks(session, kept, merged, now=now)
     record_event(
         session, "items_merged", actor=SERVICE, now=now, ticket=kept.ticket,
         item=merged.number, into=kept.number,
     )  # fmt: skip
-    _merge(session, kept, now=now)
+    return _merge(session, kept, now=now)
 
 
 def _other_holder(session: Session, item: Item, group: Sequence[Certificate]) -> Item | None:
@@ -268,45 +248,3 @@ def _merge_clocks(session: Session, kept: Item, merged: Item, *, now: datetime) 
         if theirs.waived_at is None and theirs.met_at is None:
             waive([theirs], f"{MERGED}{kept.number}", now)
             session.add(theirs)
-
-
-def _lint_state(session: Session, item: Item) -> str:
-    """Return done when every certificate of the item is linted, failed when one can't be."""
-    query = (
-        select(ItemCertificate.sha256, LintRun.state)
-        .join(LintRun, col(LintRun.certificate) == col(ItemCertificate.sha256), isouter=True)
-        .where(ItemCertificate.item == item.id)
-        .order_by(col(LintRun.id))
-    )
-    newest: dict[str, str | None] = dict(session.exec(query).all())
-    states = set(newest.values())
-    if states == {"done"}:
-        return "done"
-    return "failed" if states & {"failed", "timed_out"} else "not_checked"
-
-
-def _raise_priority(session: Session, ticket: Ticket, sha256: str, *, now: datetime) -> None:
-    """Raise the priority to high when a certificate of ours has serious findings."""
-    if higher(ticket.priority, "high") == ticket.priority:
-        return
-    query = (
-        select(Item.number)
-        .join(ItemCertificate, col(ItemCertificate.item) == col(Item.id))
-        .join(LintRun, col(LintRun.certificate) == col(ItemCertificate.sha256))
-        .join(LintFinding, col(LintFinding.run) == col(LintRun.id))
-        .where(
-            ItemCertificate.sha256 == sha256,
-            Item.ticket == ticket.id,
-            Item.ours == "yes",
-            col(LintFinding.severity).in_(SERIOUS),
-        )
-    )
-    number = session.exec(query).first()
-    if number is None:
-        return
-    ticket.priority = "high"
-    session.add(ticket)
-    record_event(
-        session, "priority_raised", actor=SERVICE, now=now, ticket=ticket.id,
-        priority="high", item=number, certificate=sha256,
-    )  # fmt: skip

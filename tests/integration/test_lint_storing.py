@@ -1,24 +1,23 @@
 """Certificates, their owners and what linters said, in a real database."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlmodel import func, select
 
-from intake.certificates.findings import LintResult
+from intake.certificates.findings import LintResult, make_finding
 from intake.certificates.identity import find_same, remember_certificate, same_certificate
-from intake.certificates.lint import (
-    latest_run,
-    lint_certificate,
-    needs_lint,
-    store_lint,
-    stored_findings,
-)
+from intake.certificates.lint import linters_needed, store_lint, stored_results
+from intake.certificates.linting import examine
 from intake.certificates.ownership import IssuingCas
 from intake.certificates.read import read_certificate
 from intake.tables import Certificate, LintFinding, LintRun
 from tests.builders import NOW
+
+pytestmark = pytest.mark.both_databases
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 
@@ -68,48 +67,112 @@ def test_precertificate_and_final_certificate_are_the_same(session):
     assert find_same(session, read_certificate(der("final"))) == [precertificate, final]
 
 
-def test_a_certificate_is_not_linted_twice_by_the_same_version(session):
-    row = remember_certificate(session, der("internal_name"), origin="mail", now=NOW)
-    assert needs_lint(session, row.sha256)
-
-    store_lint(session, row.sha256, lint_certificate(der("internal_name")), NOW)
-    count = session.exec(select(func.count()).select_from(LintFinding)).one()
-    store_lint(session, row.sha256, lint_certificate(der("internal_name")), NOW)
-
-    assert not needs_lint(session, row.sha256)
-    assert session.exec(select(func.count()).select_from(LintRun)).one() == 1
-    assert session.exec(select(func.count()).select_from(LintFinding)).one() == count
+def needed(session, sha256, *, at=NOW):
+    return linters_needed(session, [sha256], {"pkilint": "2", "badkeys": "1"}, at)[sha256]
 
 
-def test_stored_findings_are_what_was_found(session):
-    row = remember_certificate(session, der("internal_name"), origin="mail", now=NOW)
-    result = lint_certificate(der("internal_name"))
+def result(linter="pkilint", version="2", state="done", findings=()):
+    return LintResult(linter, version, "TLS", state, tuple(findings))
 
-    store_lint(session, row.sha256, result, NOW)
+
+def found(code="cabf.internal_domain_name", message=""):
+    return make_finding("pkilint", code, "error", message=message, issued_at=NOW)
+
+
+@pytest.fixture
+def certificate(session):
+    return remember_certificate(session, der("internal_name"), origin="mail", now=NOW).sha256
+
+
+def test_each_linter_has_a_run_of_its_own_and_none_is_repeated(session, certificate):
+    before = needed(session, certificate)
+    store_lint(session, {certificate: [result(findings=[found()])]}, NOW)
+    once = needed(session, certificate)
+    store_lint(session, {certificate: [result(), result("badkeys", "1")]}, NOW)
+
+    assert (before, once) == (("pkilint", "badkeys"), ("badkeys",))
+    assert needed(session, certificate, at=NOW + timedelta(days=99)) == ()
+    assert session.exec(select(func.count()).select_from(LintRun)).one() == 2
+    assert session.exec(select(func.count()).select_from(LintFinding)).one() == 1
+
+
+def test_what_is_stored_is_what_was_found(session, certificate):
+    examination = examine(der("internal_name"))
+
+    store_lint(session, {certificate: examination.results}, NOW)
     session.expire_all()
+    stored = {one.linter: one for one in stored_results(session, certificate)}
 
-    assert stored_findings(session, row.sha256) == result.findings
-    assert latest_run(session, row.sha256).profile == result.profile
-
-
-def test_a_newer_version_lints_again_and_a_failed_run_stays_failed(session):
-    row = remember_certificate(session, der("clean"), origin="mail", now=NOW)
-    store_lint(session, row.sha256, LintResult("pkilint", "0.0.1", None, "done"), NOW)
-    assert needs_lint(session, row.sha256)
-
-    failed = LintResult("pkilint", lint_certificate(der("clean")).version, None, "timed_out")
-    store_lint(session, row.sha256, failed, NOW + timedelta(hours=1))
-
-    assert not needs_lint(session, row.sha256)
-    assert latest_run(session, row.sha256).state == "timed_out"
+    assert stored == {one.linter: one for one in examination.results}
 
 
-def test_an_absent_linter_is_tried_again_once_it_is_there(session):
-    row = remember_certificate(session, der("clean"), origin="mail", now=NOW)
-    version = lint_certificate(der("clean")).version
-    store_lint(session, row.sha256, LintResult("pkilint", version, None, "absent"), NOW)
-    assert needs_lint(session, row.sha256)
+def test_another_version_lints_again_and_the_newest_counts(session, certificate):
+    store_lint(session, {certificate: [result(version="1", findings=[found()])]}, NOW)
+    before = needed(session, certificate)
+    store_lint(session, {certificate: [result()]}, NOW + timedelta(hours=1))
 
-    store_lint(session, row.sha256, lint_certificate(der("clean")), NOW)
+    assert "pkilint" in before
+    assert [(one.version, one.findings) for one in stored_results(session, certificate)] == [
+        ("2", ())
+    ]
 
-    assert latest_run(session, row.sha256).state == "done"
+
+@pytest.mark.parametrize("state", ["failed", "timed_out"])
+def test_a_linter_that_failed_may_try_again_after_a_day(session, certificate, state):
+    store_lint(session, {certificate: [result(state=state), result("badkeys", "1")]}, NOW)
+
+    assert needed(session, certificate, at=NOW + timedelta(hours=23)) == ()
+    assert needed(session, certificate, at=NOW + timedelta(hours=24)) == ("pkilint",)
+
+    later = NOW + timedelta(days=1)
+    store_lint(session, {certificate: [result(findings=[found()])]}, later)
+
+    (run,) = [one for one in stored_results(session, certificate) if one.linter == "pkilint"]
+    assert (run.state, len(run.findings)) == ("done", 1)
+
+
+def test_what_a_failed_try_found_is_kept_once(session, certificate):
+    partial = result(state="failed", findings=[found(message="a")])
+    store_lint(session, {certificate: [partial]}, NOW)
+    whole = result(findings=[found(message="a"), found(message="b")])
+    store_lint(session, {certificate: [whole]}, NOW + timedelta(days=1))
+
+    (run,) = stored_results(session, certificate)
+    assert [one.message for one in run.findings] == ["a", "b"]
+
+
+def test_an_absent_linter_is_asked_once_it_is_there(session, certificate):
+    absent = LintResult("pkilint", "", None, "absent")
+    store_lint(session, {certificate: [absent, result("badkeys", "1")]}, NOW)
+
+    assert linters_needed(session, [certificate], {"pkilint": ""}, NOW)[certificate] == ()
+    assert needed(session, certificate) == ("pkilint",)
+
+
+def test_thousands_are_stored_with_few_statements(session):
+    rows = [
+        Certificate(sha256=f"{n:064x}", sha1=f"{n:040x}", der=b"", origin="mail", first_seen_at=NOW)
+        for n in range(2000)
+    ]
+    session.add_all(rows)
+    session.flush()
+    results = {row.sha256: [result(findings=[found()]), result("badkeys", "1")] for row in rows}
+
+    with statements(session) as count:
+        store_lint(session, results, NOW)
+
+    assert len(count) < 40
+    assert session.exec(select(func.count()).select_from(LintRun)).one() == 4000
+
+
+@contextmanager
+def statements(session):
+    seen = []
+    engine = session.get_bind()
+
+    def note(_connection, _cursor, statement, *_):
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)

@@ -1,57 +1,153 @@
-"""Linting in a real worker process: limits, and what a failure is called."""
+"""Linting in real worker processes: limits, and that what hangs takes nothing from the others."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from multiprocessing import active_children
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from intake.certificates.linting import lint_certificate, lint_in, linter_version, make_worker
-from intake.workers import Worker
+from intake.certificates.lint_pool import LintPool, LintTask, PoolClosedError
+from intake.certificates.linters import BADKEYS, OWN, PKILINT
+from intake.certificates.linting import examine
 
-CLEAN = (Path(__file__).parents[2] / "fixtures/certificates/clean.der").read_bytes()
+CERTIFICATES = Path(__file__).parents[2] / "fixtures/certificates"
+CLEAN = (CERTIFICATES / "clean.der").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    worker = make_worker(for_long=False)
-    yield worker
-    worker.close()
+def pool() -> Iterator[LintPool]:
+    with LintPool(for_long=False, workers=2) as pool:
+        yield pool
 
 
-def hostile() -> bytes:
-    """A certificate with so many names that pkilint needs a minute for it."""
+def made(
+    *,
+    names: int = 1,
+    extension: bytes = b"",
+    serial_number: int = 2**70,
+) -> bytes:
+    """A certificate that is sound but for its size."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.DNSName(f"h{n}.example.com") for n in range(50_000)])
-    builder = x509.CertificateBuilder().serial_number(1).public_key(key.public_key())
+    hosts = x509.SubjectAlternativeName([x509.DNSName(f"h{n}.example.com") for n in range(names)])
+    builder = x509.CertificateBuilder().serial_number(serial_number).public_key(key.public_key())
     builder = builder.subject_name(x509.Name([])).issuer_name(x509.Name([]))
     builder = builder.not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
     builder = builder.not_valid_after(datetime(2026, 7, 1, tzinfo=UTC))
-    certificate = builder.add_extension(names, critical=True).sign(key, hashes.SHA256())
-    return certificate.public_bytes(serialization.Encoding.DER)
+    builder = builder.add_extension(hosts, critical=True)
+    if extension:
+        unknown = x509.UnrecognizedExtension(
+            x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), extension
+        )
+        builder = builder.add_extension(unknown, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def test_the_worker_says_the_same_as_a_call(worker):
-    assert lint_in(worker, CLEAN) == lint_certificate(CLEAN)
+def with_modulus(bits: int) -> bytes:
+    """A certificate whose key is replaced by an RSA key of any size; its signature is void."""
+    from asn1crypto import keys
+    from asn1crypto import x509 as asn1_x509
+
+    certificate = asn1_x509.Certificate.load(CLEAN)
+    modulus = (1 << bits) - 1
+    key = keys.RSAPublicKey({"modulus": modulus, "public_exponent": 65537})
+    certificate["tbs_certificate"]["subject_public_key_info"] = keys.PublicKeyInfo.wrap(key, "rsa")
+    return certificate.dump(force=True)
 
 
-def test_a_certificate_that_takes_too_long_was_not_checked_and_stops_nothing(worker):
-    result = lint_in(worker, hostile(), seconds=1.5)
-
-    assert (result.state, result.findings, result.readable) == ("timed_out", (), True)
-    assert (result.linter, result.version) == ("pkilint", linter_version())
-    assert lint_in(worker, CLEAN).state == "done"
+def states(examination) -> dict[str, str]:
+    return {one.linter: one.state for one in examination.results}
 
 
-def test_a_worker_without_memory_has_not_checked():
-    poor = Worker(memory_bytes=60 << 20)
-    try:
-        result = lint_in(poor, CLEAN)
-    finally:
-        poor.close()
+def test_the_workers_say_the_same_as_a_call_and_keep_the_order(pool):
+    ders = [path.read_bytes() for path in sorted(CERTIFICATES.glob("*.der"))] * 3
 
-    assert (result.state, result.findings) == ("failed", ())
-    assert result.detail
+    found = list(pool.lint([LintTask(der) for der in ders]))
+
+    assert found == [examine(der) for der in ders]
+
+
+def test_100000_names_are_stopped_by_the_time_limit_and_the_others_are_checked(pool):
+    (hostile,) = pool.lint([LintTask(made(names=100_000))], seconds=4)
+    (clean,) = pool.lint([LintTask(CLEAN)])
+
+    assert states(hostile)[PKILINT] == "timed_out"
+    assert states(hostile)[OWN] == states(hostile)[BADKEYS] == "done"
+    assert hostile.readable
+    assert states(clean)[PKILINT] == "done"
+    assert hostile.by(PKILINT).version == clean.by(PKILINT).version
+
+
+def test_an_extension_of_10_megabytes_stops_nothing(pool):
+    found = list(pool.lint([LintTask(made(extension=b"\x04\x82" * 5_000_000)), LintTask(CLEAN)]))
+
+    assert set(states(found[0]).values()) <= {"done", "failed", "timed_out", "absent"}
+    assert found[0].readable
+    assert states(found[1])[PKILINT] == "done"
+
+
+def test_a_modulus_of_50000_bits_is_not_checked_for_weakness_and_stops_nothing(pool):
+    found = list(pool.lint([LintTask(with_modulus(50_000)), LintTask(CLEAN)]))
+
+    assert found[0].by(BADKEYS).state == "failed"
+    assert "50000 bits" in found[0].by(BADKEYS).detail
+    assert states(found[1])[PKILINT] == "done"
+
+
+def test_a_batch_with_a_hostile_certificate_loses_only_that_one(pool):
+    hostile = made(names=900)  # small enough for a batch, and too slow for the limit below
+    tasks = [LintTask(CLEAN), LintTask(hostile, wanted=(PKILINT,)), LintTask(CLEAN)]
+
+    found = list(pool.lint(tasks, seconds=0.05))
+
+    assert len(found) == 3
+    assert states(found[1]) == {PKILINT: "timed_out"}
+
+
+def test_workers_without_memory_have_not_checked(monkeypatch):
+    monkeypatch.setattr("intake.certificates.lint_pool.MEMORY_BYTES", 60 << 20)
+    with LintPool(for_long=False, workers=1) as poor:
+        (found,) = poor.lint([LintTask(CLEAN)])
+
+    assert states(found)[PKILINT] == "failed"
+    assert found.by(PKILINT).findings == ()
+
+
+def test_a_pool_that_is_closed_at_work_says_nothing_of_what_it_did_not_do():
+    pool = LintPool(for_long=False, workers=1)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            list(pool.lint([LintTask(made(names=100_000))]))
+        except PoolClosedError as error:
+            raised.append(error)
+
+    before = len(active_children())  # the other tests' pool is at rest
+    thread = Thread(target=work)
+    thread.start()
+    wait_for(lambda: len(active_children()) > before)
+    pool.close()
+    thread.join(10)
+
+    assert len(raised) == 1
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + 10
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def test_there_are_as_many_workers_as_cores_up_to_four():
+    pool = LintPool(for_long=False)
+    size = pool.size
+    pool.close()
+
+    assert size == max(1, min(4, len(os.sched_getaffinity(0))))

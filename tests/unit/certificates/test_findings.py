@@ -79,9 +79,16 @@ def test_findings_are_counted_by_severity_the_worst_first():
 
 
 def test_not_checked_is_never_clean():
-    assert not is_failing(LintResult("pkilint", "1", "p", "done"))
+    assert not is_failing([LintResult("pkilint", "1", "p", "done")], {"pkilint"})
     for state in ("failed", "timed_out", "absent"):
-        assert is_failing(LintResult("pkilint", "1", None, state))
+        assert is_failing([LintResult("pkilint", "1", None, state)], {"pkilint"})
+
+
+def test_only_a_linter_that_is_required_is_missed():
+    absent = [LintResult("badkeys-blocklist", "", None, "absent")]
+
+    assert not is_failing(absent, {"pkilint"})
+    assert is_failing(absent, {"badkeys-blocklist"})
 
 
 def test_every_rule_has_a_citation_and_plain_english():

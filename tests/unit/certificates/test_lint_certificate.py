@@ -1,17 +1,18 @@
-"""What pkilint says about the fixtures, and that nothing stops it."""
+"""What the linters say about the fixtures, and that nothing stops them."""
 
 from pathlib import Path
 
 import pytest
 
-from intake.certificates.linting import LINTER, lint_certificate, linter_version, warm_up
+from intake.certificates.linters import ALWAYS, BLOCK_LIST, OWN, PKILINT
+from intake.certificates.linting import built_in_versions, examine, warm_up
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
 MALFORMED = sorted((CERTIFICATES / "malformed").glob("*.der"))
 
 
 def lint(name: str):
-    return lint_certificate((CERTIFICATES / f"{name}.der").read_bytes())
+    return examine((CERTIFICATES / f"{name}.der").read_bytes())
 
 
 def codes(result, *severities: str) -> set[str]:
@@ -21,7 +22,8 @@ def codes(result, *severities: str) -> set[str]:
 def test_a_clean_certificate_has_nothing_of_error_severity():
     result = lint("clean")
 
-    assert (result.state, result.linter, result.version) == ("done", LINTER, linter_version())
+    assert all(result.by(one).state == "done" for one in ALWAYS)
+    assert all(one.version == built_in_versions()[one.linter] for one in result.results)
     assert result.profile == "TLS BR 2.2.5 DV_FINAL_CERTIFICATE"
     assert codes(result, "fatal", "error") == set()
 
@@ -51,9 +53,10 @@ def test_a_precertificate_is_judged_as_one():
 
 @pytest.mark.parametrize("path", MALFORMED, ids=lambda path: path.stem)
 def test_no_malformed_certificate_stops_the_linter(path):
-    result = lint_certificate(path.read_bytes())
+    result = examine(path.read_bytes())
 
-    assert (result.state, result.readable) == ("done", True)
+    assert result.readable
+    assert result.by(PKILINT).state == result.by(OWN).state == "done"
     assert result.findings
 
 
@@ -71,10 +74,11 @@ def test_bytes_after_the_certificate_are_a_finding_and_the_rest_is_linted():
 
 
 def test_what_no_reader_opens_is_unreadable_and_fatal():
-    result = lint_certificate(b"hello")
+    result = examine(b"hello")
 
-    assert (result.readable, result.state) == (False, "done")
+    assert not result.readable
     assert codes(result, "fatal") == {"der.not_a_certificate"}
+    assert [one.linter for one in result.results if one.state == "done"] == [OWN]
 
 
 def test_getting_ready_twice_does_no_harm():

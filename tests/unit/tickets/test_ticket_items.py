@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlmodel import select
 
 from intake.certificates.identity import remember_certificate
+from intake.certificates.linters import ALWAYS
 from intake.certificates.ownership import IssuingCas
 from intake.evidence.values import FoundCertificate, FoundKey, Identifier
 from intake.tables import (
@@ -314,11 +315,12 @@ def test_a_problem_is_told_once(room: Room) -> None:
 
 def lint(room: Room, sha256: str, state: str = "done", *severities: str) -> None:
     with room.write() as session:
-        run = LintRun(certificate=sha256, linter="pkilint", version="1", state=state, at=T0)
-        add(session, run)
+        for linter in ALWAYS:
+            run = LintRun(certificate=sha256, linter=linter, version="1", state=state, at=T0)
+            add(session, run)
         for one in severities:
             add(session, LintFinding(run=run.id, code="x.y", severity=one))
-        note_lint(session, sha256, now=T0)
+        note_lint(session, [sha256], desk=room.desk, now=T0)
 
 
 @pytest.mark.parametrize(
