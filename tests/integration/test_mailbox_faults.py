@@ -1,8 +1,6 @@
 """A message, a folder or a connection that fails costs only itself, and is tried again."""
 
 import re
-import socketserver
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,128 +18,15 @@ from intake.mailbox.folder import FolderBatch
 from intake.mailbox.poll import PollResult, poll_mailbox
 from intake.tables import Coverage, Event, Folder, Message, Sighting, UidGap, WatchedMailbox
 from tests.builders import NOW, make_config, make_message
+from tests.faulty_imap import FaultyServer, faulty_server
 
 KEY = ArchiveKey(b"k" * 32)
 
 
-class FaultyServer(socketserver.ThreadingTCPServer):
-    """As much of an IMAP server as a poll needs, which fails where it is told to."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Talk)
-        self.folders: dict[str, dict[int, bytes]] = {"INBOX": {}, "Other": {}}
-        self.faults: dict[int, str] = {}  # by UID: no | cut | nil
-        self.broken_folders: dict[str, str] = {}
-        self.cut_every_fetch = False
-        self.connections = 0
-        self.commands: list[str] = []
-
-
-class Talk(socketserver.StreamRequestHandler):
-    server: FaultyServer
-    disable_nagle_algorithm = True
-
-    def handle(self) -> None:
-        self.server.connections += 1
-        self.folder = "INBOX"
-        self.say("* OK [CAPABILITY IMAP4rev1] ready")
-        while line := self.rfile.readline().decode().strip():
-            tag, _, command = line.partition(" ")
-            self.server.commands.append(command)
-            verb = command.split()[0].upper()
-            if verb == "UID":
-                verb = command.split()[1].upper()
-            answer = getattr(self, f"do_{verb.lower()}", lambda _: "OK done")(command)
-            if answer is None:
-                return
-            self.say(f"{tag} {answer}")
-
-    def say(self, text: str) -> None:
-        self.wfile.write(text.encode("latin-1") + b"\r\n")
-
-    @property
-    def messages(self) -> dict[int, bytes]:
-        return self.server.folders[self.folder]
-
-    def do_capability(self, _: str) -> str:
-        self.say("* CAPABILITY IMAP4rev1")
-        return "OK done"
-
-    def do_list(self, _: str) -> str:
-        for name in self.server.folders:
-            self.say(f'* LIST () "/" "{name}"')
-        return "OK done"
-
-    def do_status(self, command: str) -> str | None:
-        name = command.split('"')[1]
-        fault = self.server.broken_folders.get(name)
-        if fault == "cut":
-            return None
-        if fault is not None:
-            return fault
-        uids = self.server.folders[name]
-        self.say(
-            f'* STATUS "{name}" (MESSAGES {len(uids)} UIDNEXT {max(uids, default=0) + 1} UIDVALIDITY 1)'
-        )
-        return "OK done"
-
-    def do_examine(self, command: str) -> str:
-        self.folder = command.split('"')[1]
-        self.say(f"* {len(self.messages)} EXISTS")
-        self.say("* OK [UIDVALIDITY 1] ok")
-        self.say(f"* OK [UIDNEXT {max(self.messages, default=0) + 1}] ok")
-        return "OK [READ-ONLY] ok"
-
-    def do_search(self, command: str) -> str:
-        wanted = command.rsplit(maxsplit=1)[-1]
-        first = int(wanted.partition(":")[0]) if wanted.endswith("*") else None
-        found = [
-            uid for uid in self.messages
-            if (uid >= first if first is not None else str(uid) in wanted.split(","))
-        ]  # fmt: skip
-        self.say("* SEARCH " + " ".join(map(str, found)))
-        return "OK done"
-
-    def do_fetch(self, command: str) -> str | None:
-        _, _, uids, items = command.split(" ", 3)
-        for at, uid in enumerate(map(int, uids.split(",")), 1):
-            if uid not in self.messages:
-                continue
-            raw = self.messages[uid]
-            if "RFC822.SIZE" in items:
-                self.say(f"* {at} FETCH (UID {uid} RFC822.SIZE {len(raw)})")
-                continue
-            fault = self.server.faults.get(uid)
-            if fault == "no":
-                return "NO [SERVERBUG] internal error"
-            name = re.sub(r".*BODY\.PEEK\[\](<\d+)?.*", r"BODY[]\1", items)
-            name += ">" if "<" in name else ""
-            if fault == "nil":
-                self.say(f"* {at} FETCH (UID {uid} {name} NIL)")
-                continue
-            self.wfile.write(f"* {at} FETCH (UID {uid} {name} {{{len(raw)}}}\r\n".encode())
-            if fault == "cut" or self.server.cut_every_fetch:
-                self.wfile.write(raw[:10])
-                return None
-            self.wfile.write(raw + b")\r\n")
-        return "OK done"
-
-    def do_logout(self, _: str) -> str:
-        self.say("* BYE")
-        return "OK done"
-
-
 @pytest.fixture
 def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with faulty_server() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 class Reader:
