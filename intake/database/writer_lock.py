@@ -49,9 +49,7 @@ class WriterLock:
 class HeldConnection(WriterLock):
     """The lock as PostgreSQL holds it for one connection; used from several threads."""
 
-    def __init__(
-        self, database: Database, *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database: Database, *, monotonic: Callable[[], float]) -> None:
         """Take the lock now.
 
         Raises:
@@ -109,14 +107,16 @@ class HeldConnection(WriterLock):
 
 
 @contextmanager
-def one_writer(database: Database) -> Iterator[WriterLock]:
+def one_writer(
+    database: Database, *, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[WriterLock]:
     """Hold the lock of the process that polls and escalates; a second one is refused.
 
     Raises:
         OutsideUnavailableError: if another process holds it.
     """
     if not database.is_sqlite:
-        held = HeldConnection(database)
+        held = HeldConnection(database, monotonic=monotonic)
         try:
             yield held
         finally:
