@@ -248,9 +248,8 @@ def _items_with(session: Session, group: Sequence[Certificate]) -> list[Item]:
             col(Item.merged_into).is_(None),
         )
         .order_by(col(Item.id))
-        .distinct()
     )
-    return list(session.exec(query).all())
+    return list({item.id: item for item in session.exec(query).all()}.values())
 
 
 def _hold(
