@@ -22,6 +22,10 @@ def no_alarm(_: str) -> None:
     """Tell nobody: for steps whose trouble is told in another way."""
 
 
+def no_guard() -> None:
+    """Let every piece of work begin."""
+
+
 @dataclass
 class Loop:
     """A step in a thread of its own; it goes on for ever, whatever it meets.
@@ -36,6 +40,7 @@ class Loop:
     every: float  # seconds to wait when there was nothing to do
     after: Callable[[], None] = lambda: None  # wakes the next step
     alarm: Alarm = no_alarm
+    guard: Callable[[], None] = no_guard  # raises while this process may not work
     monotonic: Callable[[], float] = time.monotonic
     wake: threading.Event = field(default_factory=threading.Event)
     trouble: str | None = None
@@ -55,6 +60,7 @@ class Loop:
     def once(self) -> float:
         """Do the step once; return how many seconds to wait before the next time."""
         try:
+            self.guard()
             found = self.work()
         except Exception as error:  # noqa: BLE001 - the service's loop: say it, back off, go on
             return self._failed(error)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from intake import pipeline
 from intake.archive.seal import ArchiveKey, check_key
@@ -25,7 +26,7 @@ from intake.certificates.ownership import IssuingCas
 from intake.certificates.revocation_check import RevocationClient
 from intake.clock import Clock, wall_clock
 from intake.config import Config, MailboxSection
-from intake.database import Database, one_writer
+from intake.database import Database, NoLongerTheWriterError, WriterLock, one_writer
 from intake.errors import OutsideUnavailableError
 from intake.health import FiguresCollector, HealthServer
 from intake.heartbeat import fetch_heartbeat, notify_systemd
@@ -111,12 +112,27 @@ def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
         return pipeline.run_once(parts)
 
 
+def _stay() -> None:
+    """Do nothing: where nobody else can take over."""
+
+
 class Service:
     """All loops of one installation."""
 
-    def __init__(self, parts: Parts) -> None:
-        """Make the loops; `start` sets them going."""
+    def __init__(
+        self, parts: Parts, leader: WriterLock | None = None, *, on_lost: Callable[[], None] = _stay
+    ) -> None:
+        """Make the loops; `start` sets them going.
+
+        Args:
+            parts: what the steps work with.
+            leader: the lock of the one writer, looked at before each piece of work.
+            on_lost: called when another host has taken that lock over; this service must end.
+        """
         self.parts = parts
+        self.leader = leader or WriterLock()
+        self.on_lost = on_lost
+        self.lost: NoLongerTheWriterError | None = None
         self.stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._last_good: dict[str, float] = {}  # monotonic, by mailbox
@@ -148,6 +164,8 @@ class Service:
             alarm=self._alarm,
         )
         self.polls = [self._poll_loop(mailbox) for mailbox in parts.config.mailbox]
+        for loop in (self.tick, *self._loops()):
+            loop.guard = self._lead
         self.listener = SlackListener(
             parts.config.slack,
             parts.database,
@@ -167,16 +185,7 @@ class Service:
         pipeline.read_evidence(
             self.parts.reader, b""
         )  # the first message must not wait for imports
-        loops = [
-            self.deliver,
-            self.process,
-            self.resolve,
-            self.lint,
-            self.lint_outside,
-            self.watch,
-            *self.polls,
-        ]
-        for loop in loops:
+        for loop in self._loops():
             self._spawn(loop.name, partial(loop.run, self.stopping))
         for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):
             self._spawn(f"hints {mailbox.name}", partial(self._watch, mailbox, loop))
@@ -204,15 +213,7 @@ class Service:
         if self.health is not None:
             self.health.stop()
         self._scheduler.shutdown(wait=True)
-        for loop in (
-            self.deliver,
-            self.process,
-            self.resolve,
-            self.lint,
-            self.lint_outside,
-            self.watch,
-            *self.polls,
-        ):
+        for loop in self._loops():
             loop.wake.set()
         for thread in self._threads:
             thread.join(5)
@@ -222,6 +223,21 @@ class Service:
         self.tick.once()
 
     # ---- loops ----
+
+    def _loops(self) -> tuple[Loop, ...]:
+        """Return the loops that have a thread of their own."""
+        first = (self.deliver, self.process, self.resolve, self.lint, self.lint_outside, self.watch)
+        return (*first, *self.polls)
+
+    def _lead(self) -> None:
+        """Make sure that no other host has taken over; if one has, this service ends."""
+        try:
+            self.leader.require()
+        except NoLongerTheWriterError as error:
+            self.lost = error
+            self.stopping.set()
+            self.on_lost()
+            raise
 
     def _spawn(self, name: str, target: Callable[[], object]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
@@ -250,10 +266,17 @@ class Service:
         """Keep an IDLE connection on INBOX and on each Junk folder of a mailbox."""
         while not self.stopping.is_set() and not self._last_good.get(mailbox.name):
             self.stopping.wait(0.1)
-        with self.parts.database.read() as session:
-            folders = hinted_folders(session, mailbox)
-        for folder in folders:
+        for folder in self._hinted(mailbox):
             self._spawn(f"idle {folder}", partial(self._idle, mailbox, folder, loop))
+
+    def _hinted(self, mailbox: MailboxSection) -> list[str]:
+        while not self.stopping.is_set():
+            try:
+                with self.parts.database.read() as session:
+                    return hinted_folders(session, mailbox)
+            except (SQLAlchemyError, OSError):  # the loops say so; polling goes on without hints
+                self.stopping.wait(TICK_SECONDS)
+        return []
 
     def _idle(self, mailbox: MailboxSection, folder: str, loop: Loop) -> None:
         work = partial(watch_folder, mailbox, folder, stopping=self.stopping, on_hint=loop.wake.set)

@@ -31,14 +31,16 @@ def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with (
-        one_writer(context.database),
+        one_writer(context.database) as leader,
         assemble(context.config, context.database, context.clock) as parts,
     ):
-        service = Service(parts)
+        service = Service(parts, leader, on_lost=stop.set)
         service.start()
         logging.getLogger(__name__).info("reading %d mailbox(es)", len(context.config.mailbox))
         stop.wait()
         service.stop()
+    if service.lost is not None:  # status 4: systemd starts us again, and we wait for our turn
+        raise service.lost
     return 0
 
 
