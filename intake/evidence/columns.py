@@ -8,13 +8,12 @@ import re
 from dataclasses import dataclass
 
 from intake.evidence.links import MOST
-from intake.evidence.serials import LABEL, Serial, read_cells, says_serial
+from intake.evidence.serials import LABEL, Serial, read_cells
 
 DELIMITERS = ("\t", ";", ",", "|", "│", "┃", "  ")
 LONGEST_HEADING = 60
 MOST_COLUMNS = 400
 LINES_OF_A_CELL = 20  # a quoted cell may hold line ends
-_WORDS = ("crt.sh", "crtsh", "spki", "key", "log id", "log_id")
 
 _SERIAL = re.compile(rf"(?:[\w.]+[ _-]){{0,3}}{LABEL}", re.IGNORECASE)
 _CRTSH = re.compile(
@@ -52,9 +51,6 @@ NONE = Columns()
 
 def find_columns(text: str, *, most: int = MOST) -> Columns:
     """Return the cells of columns whose headings say what they hold."""
-    lower = text.lower()
-    if not (any(word in lower for word in _WORDS) or says_serial(text)):
-        return NONE
     serials: list[Serial] = []
     ids: list[tuple[int, int]] = []
     labels: list[tuple[int, int, str]] = []

@@ -50,6 +50,7 @@ _BASE64_LINES = re.compile(
     re.MULTILINE,
 )
 FEWEST_FIELDS = 3
+_WITHOUT_PLACE = ("url", "domain", "hex")
 
 
 def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
@@ -281,6 +282,9 @@ def _placed(named: list[Named], source: str) -> list[Named]:
     misses = 100
     placed = []
     for one in named:
+        if one.kind in _WITHOUT_PLACE:
+            placed.append(one)
+            continue
         place = -1
         for needle in (one.named_as.lower(), one.named_as.lower().replace("&", "&amp;"), one.value):
             place = lower.find(needle, at)

@@ -90,6 +90,9 @@ def _decode_word(match: re.Match[str]) -> str:
 def read_addresses(values: list[str]) -> list[tuple[str, str]]:
     """Return pairs of display name and address (lower case) of fields such as From."""
     joined = [value[:LONGEST_VALUE] for value in values[:20]]
+    simple = _SIMPLE_ADDRESS.match(joined[0]) if len(joined) == 1 else None
+    if simple:
+        return [(" ".join((simple[1] or "").split()), (simple[2] or simple[3]).lower())]
     try:
         pairs = getaddresses(joined)[:MOST_ADDRESSES]
     except (ValueError, IndexError, TypeError, RecursionError):
@@ -101,6 +104,11 @@ def read_addresses(values: list[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
+# `Name <address>` in plain characters: most fields, and a tenth of the library's time.
+_SIMPLE_ADDRESS = re.compile(
+    r"[ \t]*(?:\"?([A-Za-z0-9 _'&/-]*)\"?[ \t]*<([\w.+=-]{1,64}@[\w.-]{1,255})>|([\w.+=-]{1,64}@[\w.-]{1,255}))[ \t]*\Z",
+    re.ASCII,
+)
 _ADDRESS = re.compile(r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}")
 
 

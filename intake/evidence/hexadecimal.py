@@ -45,6 +45,16 @@ _NOT_A_FINGERPRINT = re.compile(
     r"|\bpgp\b|\bgpg\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b",
     re.IGNORECASE,
 )
+# One of these stands in whatever the two above find; most values have none before them.
+_LABEL_HINTS = (
+    "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "revision", "changeset", "tree", "gp", "md5", "uid",
+    "transact", "txid", "bound", "messag", "modul", "nonce",
+)  # fmt: skip
+_FINGERPRINT = re.compile(
+    r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|\btree\b"
+    r"|\bpgp\b|\bgpg\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b",
+    re.IGNORECASE,
+)
 # The last word but one of each alternative above, to leave early.
 _ANY_LABEL = re.compile(
     r"key|spki|pin|log|ski|aki|commit|git|revision|changeset|tree|p?gpg?|md5|u?uid|transact|txid|bound|messag|modul|nonce",
@@ -63,20 +73,22 @@ _APART = " \t\r\n,;\"|'"
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
+    """Long hex in a text: its place, and its digits in lower case."""
+
     start: int
     end: int
     digits: str
     contiguous: bool = True
 
 
-def find_hex(text: str, serials: list[Serial], columns: Columns, *, most: int) -> list[Named]:
-    """Return the long hex of a text, but not what is a serial number."""
+def name_runs(text: str, runs: list[Run], serials: list[Serial], columns: Columns) -> list[Named]:
+    """Say what each run of hex is; those that are serial numbers are left out."""
     found: list[Named] = []
     starts = [one.start for one in serials]
     labels = {start: (end, meaning) for start, end, meaning in columns.labels}
     places = sorted(labels)
-    for run in _runs(text, most):
+    for run in runs:
         before = bisect_right(starts, run.start) - 1
         if before >= 0 and run.start < serials[before].end and len(run.digits) != SHA1_DIGITS:
             continue
@@ -90,9 +102,10 @@ def find_hex(text: str, serials: list[Serial], columns: Columns, *, most: int) -
     return found
 
 
-def _runs(text: str, most: int) -> list[_Run]:
+def find_runs(text: str, most: int) -> list[Run]:
+    """Return the long hex of a text, also that in pairs and groups, over line ends or not."""
     shape = hex_shape(text)
-    runs: list[_Run] = []
+    runs: list[Run] = []
     done = 0
     for start, _ in islice(runs_of(shape, HEX, SHORTEST_HEX), most):
         prefixed = start > 1 and text[start - 2 : start] in ("0x", "0X")
@@ -107,20 +120,20 @@ def _runs(text: str, most: int) -> list[_Run]:
     return runs
 
 
-def _joined(text: str, match: re.Match[str]) -> _Run:
+def _joined(text: str, match: re.Match[str]) -> Run:
     """Add the rest of a fingerprint that was broken at the end of a line."""
     digits = match[0].lower().removeprefix("0x")
     if len(digits) < SHA256_DIGITS and len(digits) != SHA1_DIGITS:
         more = _CONTINUED.match(text, match.end())
         if more and len(digits) + len(more[1]) in (SHA1_DIGITS, SHA256_DIGITS):
-            return _Run(match.start(), more.end(), digits + more[1].lower())
-    return _Run(match.start(), match.end(), digits)
+            return Run(match.start(), more.end(), digits + more[1].lower())
+    return Run(match.start(), match.end(), digits)
 
 
-def _split_lines(match: re.Match[str]) -> list[_Run]:
+def _split_lines(match: re.Match[str]) -> list[Run]:
     """Return one run, or one for each line where lines are values of their own."""
     whole = _digits(match[0])
-    one = [_Run(match.start(), match.end(), whole, contiguous=False)]
+    one = [Run(match.start(), match.end(), whole, contiguous=False)]
     if (
         len(whole) in (SHA1_DIGITS, SHA256_DIGITS)
         or "\n" not in match[0]
@@ -129,7 +142,7 @@ def _split_lines(match: re.Match[str]) -> list[_Run]:
         return one
     start = match.start()
     lines = [
-        _Run(start + line.start(), start + line.end(), _digits(line[0]), contiguous=False)
+        Run(start + line.start(), start + line.end(), _digits(line[0]), contiguous=False)
         for line in _HEX_LINE.finditer(match[0])
     ]
     lengths = {len(line.digits) for line in lines}
@@ -141,7 +154,7 @@ def _digits(text: str) -> str:
     return re.sub(r"[^0-9A-Fa-f]+", "", text).lower()
 
 
-def _classify(text: str, run: _Run, column: str) -> Named | None:
+def _classify(text: str, run: Run, column: str) -> Named | None:
     written = text[run.start : run.end]
     if not column and _is_noise(text, run):
         return None
@@ -163,7 +176,8 @@ def _classify(text: str, run: _Run, column: str) -> Named | None:
 def _label(text: str, start: int) -> str:
     """Return what the words before a value call it: "key", "other" or "" for a fingerprint."""
     before = text[max(0, start - 3 * _LABEL_REACH) : start]
-    if not _ANY_LABEL.search(before):
+    lower = before.lower()
+    if not any(hint in lower for hint in _LABEL_HINTS):
         return ""
     before = " ".join(before.split())[-_LABEL_REACH:]
     if _KEY_HASH.search(before):
@@ -175,7 +189,7 @@ def _label(text: str, start: int) -> str:
     return "" if fingerprints and fingerprints[-1] > others[-1] else "other"
 
 
-def _is_noise(text: str, run: _Run) -> bool:
+def _is_noise(text: str, run: Run) -> bool:
     """Tell whether a value belongs to an address, a Message-ID, a path or a pasted mail header."""
     left, right = text[run.start - 1 : run.start], text[run.end : run.end + 1]
     if (left not in _APART or right not in _APART) and _is_part_of_name(text, run):
@@ -188,7 +202,7 @@ def _is_noise(text: str, run: _Run) -> bool:
     return line is not None and _MAIL_HEADER.match(text, line) is not None
 
 
-def _is_part_of_name(text: str, run: _Run) -> bool:
+def _is_part_of_name(text: str, run: Run) -> bool:
     before = re.split(r"[\s<>,;]", text[max(0, run.start - 80) : run.start])[-1]
     after = re.split(r"[\s<>,;]", text[run.end : run.end + 80])[0]
     return "@" in before or "@" in after or before.startswith("cid:")

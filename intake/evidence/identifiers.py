@@ -2,14 +2,14 @@
 
 import re
 
-from intake.evidence.columns import find_columns
+from intake.evidence.columns import NONE, find_columns
 from intake.evidence.domains import find_domains
-from intake.evidence.hexadecimal import find_hex
+from intake.evidence.hexadecimal import find_runs, name_runs
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
 from intake.evidence.links import MOST, Link, find_links, is_ordinary
 from intake.evidence.named import Named
-from intake.evidence.serials import find_serials
+from intake.evidence.serials import find_serials, says_serial
 
 _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
 _CRTSH_ID = re.compile(
@@ -23,9 +23,10 @@ def find_named(text: str, *, most: int = MOST) -> list[Named]:
     links = find_links(text, most=most)
     found = [named for link in links for named in _of_link(link)]
     plain = blank(text, [(link.start, link.end) for link in links])
-    found += find_pins(plain)
-    found += find_written_ids(plain)
-    found += _find_numbers(plain, most)
+    lower = plain.lower()
+    found += find_pins(plain) if "sha256" in lower else []
+    found += find_written_ids(plain) if "crt.sh" in lower else []
+    found += _find_numbers(plain, lower, most)
     found += [Named("domain", name, at, name) for name, at in find_domains(plain, most=most)]
     found.sort(key=lambda named: named.offset)
     return found
@@ -57,8 +58,6 @@ def _defanged_host(link: Link) -> list[Named]:
 
 def find_pins(text: str) -> list[Named]:
     """Return key hashes in base64 as `sha256/…=` and `pin-sha256="…="`."""
-    if "sha256" not in text.lower():
-        return []
     return [
         Named("spki_sha256", pin_digest(match[1]), match.start(), match[0])
         for match in _PINS.finditer(text)
@@ -67,8 +66,6 @@ def find_pins(text: str) -> list[Named]:
 
 def find_written_ids(text: str) -> list[Named]:
     """Return crt.sh ids that are written out, as in `crt.sh IDs 19429431, 626981823`."""
-    if "crt.sh" not in text.lower():
-        return []
     found: list[Named] = []
     for first in _CRTSH_ID.finditer(text):
         match: re.Match[str] | None = first
@@ -79,10 +76,12 @@ def find_written_ids(text: str) -> list[Named]:
     return found
 
 
-def _find_numbers(text: str, most: int) -> list[Named]:
+def _find_numbers(text: str, lower: str, most: int) -> list[Named]:
     """Return serial numbers, crt.sh ids in tables, and long hex."""
-    columns = find_columns(text, most=most)
-    places = {one.start: one for one in find_serials(text, most=most)}
+    says = says_serial(lower)
+    runs = find_runs(text, most)
+    columns = find_columns(text, most=most) if says or runs or "crt" in lower else NONE
+    places = {one.start: one for one in find_serials(text, most=most)} if says else {}
     places |= {one.start: one for one in columns.serials}  # a column knows more than a list
     serials = sorted(places.values(), key=lambda one: one.start)
     found = [
@@ -93,4 +92,4 @@ def _find_numbers(text: str, most: int) -> list[Named]:
         for start, end in columns.crtsh_ids
         if int(text[start:end])
     ]
-    return found + find_hex(text, serials, columns, most=most)
+    return found + name_runs(text, runs, serials, columns)

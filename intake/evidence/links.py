@@ -46,28 +46,44 @@ _HEX_END = re.compile(r"[=/]([0-9A-Fa-f]+)\Z")
 _IN_BRACKETS = re.compile(r"<((?:[^\s<>]+[ \t]*\r?\n[ \t>|]*){1,8}[^\s<>]+)>")
 _CLEAN = re.compile(r"[\w:/?&=%.+#@-]*[\w/]\Z")  # nothing to cut
 _CLOSING = {")": "(", "]": "[", "}": "{"}
-# A target of HTML that names nothing by itself and needs no mending; nearly all are such.
-_ORDINARY = re.compile(r"https?://[a-z0-9.-]+(?:[/?#][^\s<>\"`|\\^\[\](){}*\u00a0\u200b]*)?\Z")
-_TELLING = re.compile(r"crt|censys|pwnedkeys|hxx", re.IGNORECASE)
+# What may make a target of HTML name a certificate, or need mending; nearly all have none of it.
+_TELLING = (
+    "crt",
+    "censys",
+    "pwnedkeys",
+    "hxx",
+    "safelinks",
+    "urldefense",
+    ".sophos.com",
+    "%3a",
+    "=http",
+)
+_ODD = re.compile(r"[\s<>\"`|\\^\[\](){}*\u00a0\u200b]")
 
 
 def is_ordinary(href: str) -> bool:
     """Tell whether the target of a link is plain and to a place that names no certificate."""
-    return (
-        len(href) <= LONGEST_LINK
-        and _ORDINARY.match(href) is not None
-        and not _TELLING.search(href)
-        and not may_be_wrapped(href)
-    )
+    lower = href.lower()
+    if not lower.startswith(("https://", "http://")) or len(href) > LONGEST_LINK:
+        return False
+    for hint in _TELLING:
+        if hint in lower:
+            return False
+    return not _ODD.search(href)
 
 
 def find_links(text: str, *, most: int = MOST) -> list[Link]:
     """Return the links of a text in order, those to crt.sh also without a scheme."""
     lower = text.lower()
-    if not any(hint in lower for hint in _DEFANGED_HINTS):
+    if not _may_be_defanged(text, lower):
         return _find(text, lower, most)
     refanged, places = _refang(text)
     return [_moved(link, text, places) for link in _find(refanged, refanged.lower(), most)]
+
+
+def _may_be_defanged(text: str, lower: str) -> bool:
+    has_bracket = "[" in text or "(" in text or "{" in text
+    return has_bracket and any(hint in lower for hint in _DEFANGED_HINTS)
 
 
 def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
@@ -80,6 +96,8 @@ def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
 def _find(text: str, lower: str, most: int) -> list[Link]:
     found: list[Link] = []
     done = 0
+    if "://" not in lower and "crt.sh" not in lower:
+        return found
     if len(lower) != len(text):  # some letters have a longer lower case
         lower = "".join(char.lower() if char.isascii() else char for char in text)
     wrapped = may_be_wrapped(lower)

@@ -14,7 +14,8 @@ from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
-from typing import cast
+from functools import lru_cache
+from typing import NamedTuple, cast
 
 from intake.archive.header import split_header
 from intake.archive.message_id import ids_in
@@ -27,6 +28,7 @@ MAIL_ERRORS = (
     RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
 )  # fmt: skip
 LONGEST_NAME = 120
+LONGEST_CACHED = 200
 LONGEST_FIELD = 10_000  # characters; the time for parameters grows with their square
 _BOILERPLATE = (
     200  # characters of a preamble such as `This is a multi-part message in MIME format.`
@@ -180,14 +182,45 @@ def _open_message(
 
 
 def _leaf(entity: Entity, piece: Piece, media_type: str) -> Piece:
-    disposition = entity.get_content_disposition() or ""
-    name = _name(entity)
-    attached = disposition == "attachment" or (bool(name) and disposition != "inline")
-    charset = entity.get_content_charset()
+    says = _says(entity)
+    attached = says.disposition == "attachment" or (
+        bool(says.name) and says.disposition != "inline"
+    )
     return Piece(
-        piece.path, piece.depth, data=_content(entity), media_type=media_type, charset=charset,
-        name=name, attached=attached and not entity.get("content-id"), shown=piece.shown,
+        piece.path, piece.depth, data=_content(entity), media_type=media_type, charset=says.charset,
+        name=says.name, attached=attached and not entity.get("content-id"), shown=piece.shown,
     )  # fmt: skip
+
+
+class _Says(NamedTuple):
+    """What the fields of a part say of it."""
+
+    charset: str | None
+    disposition: str
+    name: str
+
+
+def _says(entity: Entity) -> _Says:
+    """Read Content-Type and Content-Disposition; the same few values come again and again."""
+    values = entity.get("content-type"), entity.get("content-disposition")
+    plain = all(
+        value is None or (type(value) is str and len(value) <= LONGEST_CACHED) for value in values
+    )
+    return _read_cached(*values) if plain else _read_fields(entity)
+
+
+@lru_cache(maxsize=1024)
+def _read_cached(content_type: str | None, disposition: str | None) -> _Says:
+    entity = Entity()
+    for name, value in (("Content-Type", content_type), ("Content-Disposition", disposition)):
+        if value is not None:
+            entity.set_raw(name, value)
+    return _read_fields(entity)
+
+
+def _read_fields(entity: Entity) -> _Says:
+    disposition = entity.get_content_disposition() or ""
+    return _Says(entity.get_content_charset(), disposition, _name(entity))
 
 
 def _content(entity: Entity) -> bytes:

@@ -18,6 +18,8 @@ _TOKEN = re.compile(r"\[CPR-([1-9]\d{0,8})-([0-9a-f]{8})\]", re.IGNORECASE)
 
 def find_quoted_ids(text: str) -> list[str]:
     """Return Message-IDs in header fields that stand in a text, as `<…@…>`."""
+    if "@" not in text:
+        return []
     lower = text.lower()
     if "message-id" not in lower and "in-reply-to" not in lower and "references" not in lower:
         return []

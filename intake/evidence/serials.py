@@ -22,9 +22,9 @@ LABEL = (
 _LABEL = re.compile(rf"(?<![a-z]){LABEL}(?![a-z])", re.IGNORECASE)
 # In a subject name this is the number in a trade register.
 _ATTRIBUTE = re.compile(r"serialNumber\s?=")
+ASCII_HINTS = ("seri", "seryjn", "sarjanum", "sorozat")
 HINTS = (
-    "serial", "serien", "série", "serie", "numéro", "seryjn", "sériov", "sarjanum", "sorozat", "seri num",
-    "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
+    *ASCII_HINTS, "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
 )  # fmt: skip
 _LEAD = re.compile(
     r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?"
@@ -57,8 +57,6 @@ class Serial:
 
 def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     """Return the labelled serial numbers of a text in order."""
-    if not says_serial(text):
-        return []
     found: list[Serial] = []
     at = 0
     while len(found) < most and (label := _LABEL.search(text, at)):
@@ -71,10 +69,9 @@ def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     return found
 
 
-def says_serial(text: str) -> bool:
-    """Tell whether a text may hold the words for a serial number in some language."""
-    lower = text.lower()
-    return any(hint in lower for hint in HINTS)
+def says_serial(lower: str) -> bool:
+    """Tell quickly whether a text in lower case may say "serial number" in some language."""
+    return any(hint in lower for hint in (ASCII_HINTS if lower.isascii() else HINTS))
 
 
 def read_cells(text: str, cells: list[tuple[int, int]], base: str) -> list[Serial]:
