@@ -174,6 +174,8 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def _print_ticket(view: "TicketView", now: "datetime") -> None:
+    from intake.notices.suggestions import CAVEAT, suggestion_lines
+
     ticket = view.ticket
     print_line(f"Ticket {view.number}: {ticket.subject or '(no subject)'}")
     facts = {
@@ -192,8 +194,12 @@ def _print_ticket(view: "TicketView", now: "datetime") -> None:
     for name, value in facts.items():
         if value:
             print_line(f"  {name:13}{value}")
+    unread = [problem for one in view.messages for problem in one.reading_problems]
+    _print_section("Not read by machine", unread)
     _print_section("Owed", [_obligation(one, view, now) for one in view.obligations])
     _print_section("Certificates", [_item(one.item, one.named_as) for one in view.items])
+    suggested = list(suggestion_lines(view))
+    _print_section("Suggested by findings", [*suggested, CAVEAT] if suggested else [])
     told = [
         f"{render_instant(one.due_at)}  {one.step or one.kind} to {one.to} ({one.state})"
         for one in view.notices

@@ -30,6 +30,7 @@ from intake.notices.duties import (
     needs_acknowledgement,
     time_left,
 )
+from intake.notices.suggestions import CAVEAT, suggestion_lines
 from intake.notices.view import Place, TicketView
 from intake.notices.view_items import FindingCount
 from intake.notices.words import both_times, code, count, escape, from_mail, person, utc
@@ -72,6 +73,7 @@ def render_card(view: TicketView, now: datetime) -> Card:
         _reporter_text(view),
         _certificates_text(view, now),
         _findings_text(view),
+        _suggestions_text(view),
         _places_text(view, now),
         _standing_text(view),
         _warnings_text(view),
@@ -233,6 +235,11 @@ def _findings_text(view: TicketView) -> str:
     return "\n".join(["*Worst findings*", *lines]) if view.worst else "\n".join(lines)
 
 
+def _suggestions_text(view: TicketView) -> str:
+    lines = [escape(one) for one in suggestion_lines(view)]
+    return "\n".join(["*Suggested by findings*", *lines, CAVEAT]) if lines else ""
+
+
 def _finding_line(view: TicketView, finding: FindingCount) -> str:
     sign = SEVERITY_SIGNS.get(finding.severity, ":white_circle:")
     text = f"{sign} {escape(finding.severity)} {code(finding.code)}"
@@ -281,6 +288,13 @@ def warnings(view: TicketView) -> list[str]:
     found = []
     if view.holds_private_key:
         found.append("The mail holds a PRIVATE KEY. Do not forward it; it is sealed in the archive")
+    if _names_us(view):
+        found.append(
+            "A certificate names our CA as its issuer and none of our keys signed it: forged, or a"
+            " CA of ours is missing from the configuration. Look at it at once"
+        )
+    if "not_fetched" in view.ticket.labels:
+        found.append("The mail server does not hand this message out; read it in the mailbox itself")
     problems = sum(len(one.reading_problems) for one in view.messages)
     unparsed = any(one.kind == "unparsed" for one in view.messages)
     if problems or unparsed:
@@ -289,8 +303,13 @@ def warnings(view: TicketView) -> list[str]:
     return found
 
 
+def _names_us(view: TicketView) -> bool:
+    return "names_our_ca" in view.ticket.labels
+
+
 def _warnings_text(view: TicketView) -> str:
-    signs = [":key:", ":mag:"] if view.holds_private_key else [":mag:"]
+    signs = [":key:"] if view.holds_private_key else []
+    signs += [":rotating_light:", ":mag:"] if _names_us(view) else [":mag:"]
     return "\n".join(f"{sign} *{line}*" for sign, line in zip(signs, warnings(view), strict=False))
 
 

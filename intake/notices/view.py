@@ -24,6 +24,7 @@ from intake.notices.view_items import (
     count_certificates,
     load_items,
     lookups_ahead,
+    suggestions,
     worst_findings,
 )
 from intake.tables import (
@@ -76,6 +77,7 @@ class TicketView:
     reporters: tuple[str, ...]
     places: tuple[Place, ...]
     notices: tuple[Notice, ...]
+    suggestions: tuple[tuple[str, int], ...] = ()  # classification, for how many certificates
     events: tuple[Event, ...] = ()  # the newest ones, oldest first
     items: tuple[ItemView, ...] = ()  # empty unless the view is whole
     item_numbers: dict[int, int] = field(default_factory=dict)  # row of an item → its number
@@ -142,6 +144,7 @@ class _Parts:
     revocations: dict[int, Revocations]
     counts: dict[int, CertificateCounts]
     worst: dict[int, tuple[FindingCount, ...]]
+    suggestions: dict[int, tuple[tuple[str, int], ...]]
     ahead: dict[int, int]
     notices: dict[int, list[Notice]]
     events: dict[int, list[Event]]
@@ -162,6 +165,7 @@ def _load_parts(session: Session, numbers: list[int], *, whole: bool, first: int
         revocations=_revocations(session, numbers),
         counts=count_certificates(session, numbers),
         worst=worst_findings(session, numbers),
+        suggestions=suggestions(session, numbers),
         ahead=lookups_ahead(session),
         notices=_by_ticket(_in(session, Notice, numbers, order=(Notice.due_at, Notice.id))),
         events=_events(session, numbers),
@@ -181,6 +185,7 @@ def _put_together(ticket: Ticket, parts: _Parts) -> TicketView:
         revocations=parts.revocations.get(number, Revocations()),
         counts=parts.counts.get(number, CertificateCounts()),
         worst=parts.worst.get(number, ()),
+        suggestions=parts.suggestions.get(number, ()),
         lookups_ahead=parts.ahead.get(number, 0),
         messages=tuple(messages),
         message_ids=tuple(sorted(parts.message_ids.get(number, ()))),
@@ -354,6 +359,7 @@ def _item_as_json(view: ItemView) -> dict[str, Any]:
         "ours": item.ours,
         "lint": item.lint,
         "findings": dict(view.findings),
+        "suggested_reason": None if item.reason is not None else item.suggested,
         "revocation": item.revocation,
     }
 

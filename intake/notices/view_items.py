@@ -6,6 +6,7 @@ Items that proved to be the same certificate are shown once, under the item they
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func
 from sqlalchemy import select as select_columns
@@ -98,10 +99,33 @@ def count_certificates(session: Session, numbers: list[int]) -> dict[int, Certif
     return found
 
 
-def _newest_runs() -> Select[int | None]:
-    """Return the query for the newest run of each linter over each certificate."""
-    return select_columns(func.max(col(LintRun.id))).group_by(
-        col(LintRun.certificate), col(LintRun.linter)
+def suggestions(session: Session, numbers: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:
+    """Return what findings suggest for certificates that nobody classified yet, and for how many."""
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for chunk in chunks(numbers):
+        query = (
+            select_columns(col(Item.ticket), col(Item.suggested), func.count())
+            .where(
+                col(Item.ticket).in_(chunk),
+                col(Item.merged_into).is_(None),
+                col(Item.suggested).is_not(None),
+                col(Item.reason).is_(None),
+                col(Item.ours) != "no",
+            )
+            .group_by(col(Item.ticket), col(Item.suggested))
+            .order_by(func.count().desc(), col(Item.suggested))
+        )
+        for ticket, name, certificates in session.execute(query):
+            found[ticket].append((name or "", certificates))
+    return {ticket: tuple(many) for ticket, many in found.items()}
+
+
+def _newest_runs(certificates: Any) -> Select[int | None]:  # noqa: ANN401 - a query for digests
+    """Return the query for the newest run of each linter over each of these certificates."""
+    return (
+        select_columns(func.max(col(LintRun.id)))
+        .where(col(LintRun.certificate).in_(certificates))
+        .group_by(col(LintRun.certificate), col(LintRun.linter))
     )
 
 
@@ -111,6 +135,11 @@ def worst_findings(session: Session, numbers: list[int]) -> dict[int, tuple[Find
     not_in_force = func.min(case((col(LintFinding.in_force_at_issuance).is_(False), 1), else_=0))
     found: dict[int, list[FindingCount]] = defaultdict(list)
     for chunk in chunks(numbers):
+        held = (
+            select_columns(col(ItemCertificate.sha256))
+            .join(Item, col(Item.id) == col(ItemCertificate.item))
+            .where(col(Item.ticket).in_(chunk))
+        )
         query = (
             select_columns(
                 col(Item.ticket),
@@ -123,7 +152,7 @@ def worst_findings(session: Session, numbers: list[int]) -> dict[int, tuple[Find
             .join(LintRun, col(LintRun.id) == col(LintFinding.run))
             .join(ItemCertificate, col(ItemCertificate.sha256) == col(LintRun.certificate))
             .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(col(Item.ticket).in_(chunk), col(LintRun.id).in_(_newest_runs()))
+            .where(col(Item.ticket).in_(chunk), col(LintRun.id).in_(_newest_runs(held)))
             .group_by(col(Item.ticket), col(LintFinding.severity), col(LintFinding.code))
         )
         for ticket, severity, code, message, certificates, late in session.execute(query):
@@ -264,7 +293,7 @@ def _findings(session: Session, numbers: list[int], most: int | None) -> dict[st
         query = (
             select(LintRun.certificate, LintFinding.severity, func.count())
             .join(LintFinding, col(LintFinding.run) == col(LintRun.id))
-            .where(col(LintRun.certificate).in_(ours), col(LintRun.id).in_(_newest_runs()))
+            .where(col(LintRun.id).in_(_newest_runs(ours)))
             .group_by(col(LintRun.certificate), col(LintFinding.severity))
         )
         for sha256, severity, count in session.exec(query):
