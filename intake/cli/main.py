@@ -18,6 +18,7 @@ from intake.cli import (
     extract,
     import_messages,
     init,
+    keys,
     lint,
     message,
     reprocess,
@@ -29,7 +30,7 @@ from intake.cli import (
 from intake.errors import ConfigError, IntakeError, OutsideUnavailableError
 
 GROUPS = (
-    demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket,
+    demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket, keys,
     escalation, audit, archive, reprocess,
 )  # fmt: skip
 

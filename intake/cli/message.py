@@ -131,27 +131,40 @@ def _write_raw(
                 "If you must have them: --raw --reveal-keys, which is recorded under your name."
             )
             return 1
+        allowed = may_reveal(context)
         with context.database.write() as session:
             record_event(
                 session,
-                "private_key_revealed",
+                "private_key_revealed" if allowed else "private_key_reveal_refused",
                 actor=context.actor,
                 now=context.now,
                 message=message.id,
                 ticket=message.ticket,
                 sha256=message.sha256,
             )
+        if not allowed:
+            print_warning(
+                f"{context.actor} may not see private keys: archive.reveal_keys names others. "
+                "That it was asked for is recorded."
+            )
+            return 1
     sys.stdout.flush()
     sys.stdout.buffer.write(raw)
     sys.stdout.buffer.flush()
     return 0
 
 
+def may_reveal(context: Context) -> bool:
+    """Say whether who acts has the role to see private keys; without a list, any who can act."""
+    allowed = context.config.archive.reveal_keys
+    return allowed is None or context.actor in allowed
+
+
 def holds_private_key(message: "Message", raw: bytes) -> bool:
     """Say whether the bytes hold a private key; one that nobody has read yet is read now."""
     if message.holds_private_key or b"PRIVATE KEY-----" in raw:
         return True
-    if message.kind is not None:
+    if message.kind not in {None, "unparsed"}:  # what broke the reader was never looked through
         return False
     evidence = read_evidence(raw)
     return evidence is None or bool(evidence.private_keys)  # what can't be read may hold one
