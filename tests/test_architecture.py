@@ -157,7 +157,7 @@ def citations(text: str) -> Iterator[str]:
     for match in re.finditer(r"Source: (.+?)(?:\n\s*\n|\"\"\"|\Z)", text, re.DOTALL):
         for part in re.split(r"[;,]|\. ", " ".join(match[1].split())):
             citation = part.strip().rstrip(".")
-            if citation and not re.match(r"[\d(§]|and \d|to \d", citation):
+            if citation and not re.match(r"[\d(§]|[A-Z]\.\d|and \d|to \d", citation):
                 yield citation
 
 
