@@ -139,6 +139,18 @@ class WatchedMailbox(SQLModel, table=True):
     last_good_poll_at: datetime | None = None
     trouble: str | None = None  # why it can't be read at the moment
     trouble_since: datetime | None = None
+    reconciled_at: datetime | None = None  # when the second reader last compared it whole
+
+
+class Reconciliation(SQLModel, table=True):
+    """How far the second reader has compared a folder with the server, byte for byte."""
+
+    mailbox: str = Field(primary_key=True)
+    folder: str = Field(primary_key=True)
+    uidvalidity: int
+    compared_to: int = 0  # every message up to this UID was compared once
+    sample_from: int = 1  # where the rolling comparison of older ones goes on
+    again: list[int] = _json_list()  # UIDs whose bytes differed: compared each time
 
 
 class UidGap(SQLModel, table=True):
