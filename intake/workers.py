@@ -81,13 +81,19 @@ class Worker:
             return self._pipe
         self._stop()
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
+        ours, theirs = context.Pipe()
+        process = context.Process(
             target=_serve, args=(theirs, self._memory_bytes, self._warm_up), daemon=True
         )
-        self._process.start()
-        theirs.close()
-        return self._pipe
+        try:
+            process.start()
+        except OSError:  # too many open files: the machine's fault, and the next call tries again
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._process, self._pipe = process, ours
+        return ours
 
     def _died(self, seconds: float) -> WorkerFailure:
         process = self._process
