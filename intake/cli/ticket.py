@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from intake.notices.view import TicketView
-    from intake.tables import Item, Obligation
+    from intake.tables import Item, Obligation, RevocationStatus
     from intake.tickets.actions import Outcome
 
 STATES = ("open", "acknowledged", "closed")
@@ -197,7 +197,11 @@ def _print_ticket(view: "TicketView", now: "datetime") -> None:
     unread = [problem for one in view.messages for problem in one.reading_problems]
     _print_section("Not read by machine", unread)
     _print_section("Owed", [_obligation(one, view, now) for one in view.obligations])
-    _print_section("Certificates", [_item(one.item, one.named_as) for one in view.items])
+    observed = view.revocation.by_item
+    _print_section(
+        "Certificates",
+        [_item(one.item, one.named_as, observed.get(one.item.id or 0)) for one in view.items],
+    )
     suggested = list(suggestion_lines(view))
     _print_section("Suggested by findings", [*suggested, CAVEAT] if suggested else [])
     told = [
@@ -240,10 +244,18 @@ def _obligation(one: "Obligation", view: "TicketView", now: "datetime") -> str:
     return f"{what}: {how} [{one.basis}]"
 
 
-def _item(item: "Item", named_as: Iterable[str]) -> str:
+def _item(item: "Item", named_as: Iterable[str], status: "RevocationStatus | None") -> str:
+    from intake.notices.revocations import item_words
+
     known = f"serial number {item.serial_number}, {item.issuer}" if item.serial_number else ""
     ours = {"yes": "ours", "no": "NOT ours"}.get(item.ours, "owner unknown")
-    parts = (known, item.state, ours, f"lint {item.lint}", item.reason, ", ".join(named_as))
+    reason = item.reason or ""
+    if reason and item.reason_by == "service":
+        reason += " (by a proof that was verified; `intake ticket classify` confirms or revises it)"
+    names = ", ".join(named_as)
+    parts = (
+        known, item.state, ours, f"lint {item.lint}", reason, item_words(item, status), names,
+    )  # fmt: skip
     return f"{item.number}: " + "; ".join(part for part in parts if part)
 
 

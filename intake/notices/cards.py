@@ -30,6 +30,7 @@ from intake.notices.duties import (
     needs_acknowledgement,
     time_left,
 )
+from intake.notices.revocations import revocation_lines
 from intake.notices.suggestions import CAVEAT, suggestion_lines
 from intake.notices.view import Place, TicketView
 from intake.notices.view_items import FindingCount
@@ -191,8 +192,7 @@ def progress_lines(view: TicketView, now: datetime, times: Any) -> Iterable[str]
         yield f"Last trouble: {from_mail(counts.problem, 200)}; tried again until it works"
     if counts.not_found:
         yield f"{counts.not_found:,} could not be found at crt.sh"
-    if counts.revoked:
-        yield f"{counts.revoked:,} revoked already"
+    yield from revocation_lines(view, now, times)
 
 
 def _certificates_text(view: TicketView, now: datetime) -> str:
@@ -294,7 +294,9 @@ def warnings(view: TicketView) -> list[str]:
             " CA of ours is missing from the configuration. Look at it at once"
         )
     if "not_fetched" in view.ticket.labels:
-        found.append("The mail server does not hand this message out; read it in the mailbox itself")
+        found.append(
+            "The mail server does not hand this message out; read it in the mailbox itself"
+        )
     problems = sum(len(one.reading_problems) for one in view.messages)
     unparsed = any(one.kind == "unparsed" for one in view.messages)
     if problems or unparsed:

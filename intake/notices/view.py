@@ -27,12 +27,15 @@ from intake.notices.view_items import (
     suggestions,
     worst_findings,
 )
+from intake.notices.view_revocation import RevocationView, load_revocations
 from intake.tables import (
     Event,
+    Item,
     Message,
     MessageIdEntry,
     Notice,
     Obligation,
+    RevocationStatus,
     Sighting,
     Ticket,
 )
@@ -81,6 +84,7 @@ class TicketView:
     events: tuple[Event, ...] = ()  # the newest ones, oldest first
     items: tuple[ItemView, ...] = ()  # empty unless the view is whole
     item_numbers: dict[int, int] = field(default_factory=dict)  # row of an item → its number
+    revocation: RevocationView = field(default_factory=RevocationView)  # as observed
 
     @property
     def holds_private_key(self) -> bool:
@@ -130,6 +134,7 @@ def views_of(
     """Return the views of these tickets, in their order."""
     numbers = [ticket.id for ticket in tickets if ticket.id is not None]
     parts = _load_parts(session, numbers, whole=whole, first=first)
+    parts.observed = load_revocations(session, tickets, whole=whole)
     return [_put_together(ticket, parts) for ticket in tickets]
 
 
@@ -150,6 +155,7 @@ class _Parts:
     events: dict[int, list[Event]]
     items: dict[int, tuple[ItemView, ...]]
     item_numbers: dict[int, dict[int, int]]
+    observed: dict[int, RevocationView] = field(default_factory=dict)
 
 
 def _load_parts(session: Session, numbers: list[int], *, whole: bool, first: int) -> _Parts:
@@ -195,6 +201,7 @@ def _put_together(ticket: Ticket, parts: _Parts) -> TicketView:
         events=tuple(parts.events.get(number, ())),
         items=parts.items.get(number, ()),
         item_numbers=parts.item_numbers.get(number, {}),
+        revocation=parts.observed.get(number, RevocationView()),
     )
 
 
@@ -329,7 +336,7 @@ def view_as_json(view: TicketView) -> dict[str, Any]:
         "message_ids": list(view.message_ids),
         "reporters": list(view.reporters),
         "obligations": [_obligation_as_json(view, one) for one in view.obligations],
-        "certificates": [_item_as_json(one) for one in view.items],
+        "certificates": [_item_as_json(one, view.revocation) for one in view.items],
         "notices": [_notice_as_json(one) for one in view.notices],
     }
 
@@ -346,7 +353,7 @@ def _obligation_as_json(view: TicketView, obligation: Obligation) -> dict[str, A
     }
 
 
-def _item_as_json(view: ItemView) -> dict[str, Any]:
+def _item_as_json(view: ItemView, revocation: RevocationView) -> dict[str, Any]:
     item = view.item
     return {
         "item": item.number,
@@ -361,6 +368,21 @@ def _item_as_json(view: ItemView) -> dict[str, Any]:
         "findings": dict(view.findings),
         "suggested_reason": None if item.reason is not None else item.suggested,
         "revocation": item.revocation,
+        "revocation_detail": _status_as_json(item, revocation.by_item.get(item.id or 0)),
+    }
+
+
+def _status_as_json(item: Item, status: RevocationStatus | None) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    return {
+        "observed_at": render_instant(status.first_observed_revoked_at),  # by our clock
+        "asserted_at": render_instant(status.asserted_revoked_at),  # by the CA
+        "reason": status.reason,
+        "crl": status.crl_state,
+        "ocsp": status.ocsp_state,
+        "checked_at": render_instant(status.checked_at),
+        "alarms": list(item.alarms),
     }
 
 

@@ -103,6 +103,7 @@ def test_the_document_has_exactly_the_keys_of_the_contract(database: Database):
                 "findings": {"error": 2},
                 "suggested_reason": None,
                 "revocation": "not_checked",
+                "revocation_detail": None,
             }
         ],
         "notices": [
