@@ -13,6 +13,7 @@ from intake.cli import (
     archive,
     audit,
     check,
+    database,
     demo,
     escalation,
     extract,
@@ -21,6 +22,7 @@ from intake.cli import (
     keys,
     lint,
     message,
+    reconcile,
     reprocess,
     run,
     search,
@@ -31,7 +33,7 @@ from intake.errors import ConfigError, IntakeError, OutsideUnavailableError
 
 GROUPS = (
     demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket, keys,
-    escalation, audit, archive, reprocess,
+    escalation, audit, database, archive, reconcile, reprocess,
 )  # fmt: skip
 
 

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(doing: str, total: int, *, unit: str = "messages") -> Iterator[Callable[[int], None]]:
-    """Yield what is called with how many more are done."""
+def progress(
+    doing: str, total: int | None, *, unit: str = "messages"
+) -> Iterator[Callable[[int], None]]:
+    """Yield what is called with how many more are done; None: nobody knows of how many."""
     if not sys.stderr.isatty():
         yield lambda _count: None
         return
