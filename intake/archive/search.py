@@ -78,6 +78,17 @@ def index_text(
     session.execute(_INSERT, _parameters(message_id, IndexedText(subject, sender, body)))
 
 
+def indexed_messages(session: Session) -> list[int]:
+    """Return the rows of all messages whose words are in the full-text index."""
+    statement = _INDEXED if _has_fts5(session) else _INDEXED_WORDS
+    return [row[0] for row in session.execute(statement)]
+
+
+def forget_texts(session: Session) -> None:
+    """Empty the full-text index; it can be made again from the raw bytes."""
+    session.execute(_FORGET if _has_fts5(session) else _FORGET_WORDS)
+
+
 def search_text(session: Session, text: str, limit: int = 50) -> list[Message]:
     """Return messages that hold all these words in subject, sender or body, newest first."""
     typed = [word for word in text.replace("\x00", " ").split() if _has_letter(word)][:MOST_WORDS]
@@ -105,8 +116,12 @@ _IS_INDEXED = text("SELECT rowid FROM message_text WHERE rowid = :id")
 _SEARCH = text(
     "SELECT rowid FROM message_text WHERE message_text MATCH :query ORDER BY rowid DESC LIMIT :limit"
 )
+_INDEXED = text("SELECT rowid FROM message_text ORDER BY rowid")
+_FORGET = text("INSERT INTO message_text(message_text) VALUES ('delete-all')")
 
 # And the same for PostgreSQL.
+_INDEXED_WORDS = text("SELECT message FROM message_text ORDER BY message")
+_FORGET_WORDS = text("DELETE FROM message_text")
 _KEEP_WORDS = text(
     "INSERT INTO message_text(message, words) VALUES (:id, :words) ON CONFLICT (message) DO NOTHING"
 )

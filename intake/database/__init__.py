@@ -5,6 +5,7 @@ from intake.database.faults import is_environment_error
 from intake.database.schema import (
     SCHEMA_VERSION,
     UNFINISHED_COPY,
+    copy_source,
     initialise_database,
     open_database,
     schema_version,
@@ -20,6 +21,7 @@ __all__ = [
     "Database",
     "NoLongerTheWriterError",
     "WriterLock",
+    "copy_source",
     "initialise_database",
     "is_environment_error",
     "make_engine",

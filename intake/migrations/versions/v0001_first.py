@@ -16,8 +16,5 @@ def upgrade() -> None:
             "subject, sender, body, content='', tokenize='unicode61 remove_diacritics 2')"
         )
     else:
-        op.execute(
-            "CREATE TABLE message_text (message INTEGER PRIMARY KEY REFERENCES message (id), "
-            "words TEXT[] NOT NULL)"
-        )
+        op.execute("CREATE TABLE message_text (message INTEGER PRIMARY KEY, words TEXT[] NOT NULL)")
         op.execute("CREATE INDEX ix_message_text_words ON message_text USING gin (words)")
