@@ -6,6 +6,7 @@ from tests.builders import make_message
 from tests.world import World, arrived
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+STEPS = (1, 3, 8, 6, 4, 2, 1, 3)  # hours from one step to the next: 1, 4, 12, 18, 22, 24, 25, 28
 
 
 def report(at: datetime, **values: object) -> bytes:
@@ -37,9 +38,9 @@ def test_steps_survive_restarts(world: World) -> None:
     world.dovecot.append(report(NOON), internal_date=NOON)
     world.poll()
 
-    for _ in range(24):
+    for hours in STEPS:
         world.restart()
-        world.advance_and_poll(hours=1)
+        world.advance_and_poll(hours=hours)
         world.restart()
         world.poll()
 
@@ -70,8 +71,8 @@ def test_acknowledging_stops_the_chain_but_not_the_reports(world: World) -> None
     world.poll()
     assert world.intake("ticket", "acknowledge", "1") == 0
 
-    for _ in range(25):
-        world.advance_and_poll(hours=1)
+    for hours in STEPS:
+        world.advance_and_poll(hours=hours)
 
     steps = [one["step"] for one in world.ticket()["notices"] if one["step"] != "card"]
     assert not [step for step in steps if step.startswith("acknowledgement")]
@@ -91,8 +92,8 @@ def test_recorded_reports_stop_their_reminders(world: World) -> None:
         )  # fmt: skip
         assert status == 0
 
-    for _ in range(30):
-        world.advance_and_poll(hours=1)
+    for hours in STEPS:
+        world.advance_and_poll(hours=hours)
 
     ticket = world.ticket()
     met = {one["kind"]: one["met_at"] for one in ticket["obligations"]}
@@ -113,7 +114,10 @@ def test_reply_reopens_a_closed_ticket_and_an_automatic_one_does_not(world: Worl
     away = report(
         later,
         message_id="<away@reporter.example>",
-        headers=(("In-Reply-To", "<report-1@reporter.example>"), ("Auto-Submitted", "auto-replied")),
+        headers=(
+            ("In-Reply-To", "<report-1@reporter.example>"),
+            ("Auto-Submitted", "auto-replied"),
+        ),
         body="I am on holiday.\r\n",
     )
     world.dovecot.append(away, internal_date=later)

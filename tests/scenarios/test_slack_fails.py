@@ -14,7 +14,7 @@ def deliver_report(world: World) -> None:
     world.dovecot.append(make_message(received=(arrived(NOON),)), internal_date=NOON)
 
 
-@pytest.mark.parametrize("error", ["invalid_auth", "is_archived", "not_in_channel", "token_revoked"])
+@pytest.mark.parametrize("error", ["invalid_auth", "is_archived"])
 def test_each_step_goes_by_mail_when_slack_refuses(world: World, error: str) -> None:
     """Slack refuses everything; the card and every step go to the fallback addresses."""
     deliver_report(world)
@@ -22,8 +22,8 @@ def test_each_step_goes_by_mail_when_slack_refuses(world: World, error: str) -> 
 
     world.poll()
     mails = len(world.mail.messages)
-    for _ in range(24):
-        world.advance_and_poll(hours=1)
+    for hours in (1, 3, 8, 6, 4, 2):
+        world.advance_and_poll(hours=hours)
 
     assert mails == 1
     steps = [one for one in world.ticket()["notices"] if one["step"] != "card"]
