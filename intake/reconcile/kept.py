@@ -53,9 +53,7 @@ def kept(session: Session, mailbox: str, folder: str, *, listed_at: datetime) ->
     if row is None:
         return None
     seen = session.exec(
-        select(Sighting.uid, Sighting.gone_since).where(
-            *_here(mailbox, folder, row.uidvalidity), col(Sighting.first_seen_at) <= listed_at
-        )
+        select(Sighting.uid, Sighting.gone_since).where(*_here(mailbox, folder, row.uidvalidity))
     ).all()
     lacking = session.exec(
         select(UidGap.uid_from, UidGap.noticed_at).where(

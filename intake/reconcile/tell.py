@@ -11,6 +11,7 @@ from intake.reconcile.compare import UIDS_SHOWN
 from intake.reconcile.run import Reconciled
 from intake.tables import Folder, WatchedMailbox
 
+HEALED_BY_A_POLL = {"not_archived", "not_gone", "wrongly_gone"}
 MOST_TOLD = 10  # differences in one notice
 NEXT = (
     "Next: `intake poll`, then `intake reconcile`. If it stays, a report may be in the mailbox "
@@ -47,10 +48,20 @@ def record(
         ],
     )
     if result.differences:
+        _let_the_next_poll_look(session, result)
         lines = [str(one) for one in result.differences]
         same = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
         key = f"reconcile:{result.mailbox}:{now:%Y%m%d}:{same}"
         tell_trouble(session, key, channel, alarm_text(result), now=now)
+
+
+def _let_the_next_poll_look(session: Session, result: Reconciled) -> None:
+    """Let the next poll compare its whole list, and fetch what it lacks: it forgets the count."""
+    folders = {one.folder for one in result.differences if one.kind in HEALED_BY_A_POLL}
+    for row in session.exec(select(Folder).where(Folder.mailbox == result.mailbox)):
+        if row.name in folders:
+            row.exists = None
+            session.add(row)
 
 
 def alarm_text(result: Reconciled) -> str:
