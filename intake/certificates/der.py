@@ -7,7 +7,8 @@ a certificate is there.
 Source: X.690 8.1; RFC 5280 4.1.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SEQUENCE, SET, INTEGER, BIT_STRING, OID = 0x30, 0x31, 0x02, 0x03, 0x06
@@ -65,9 +66,14 @@ class CertificateParts:
     validity: Element
     subject: Element
     spki: bytes
-    extensions: tuple[tuple[str, bytes], ...]  # type with dots, content of extnValue
+    after_key: tuple[Element, ...]  # what follows the key: unique ids and extensions
     algorithm: Element
     signature: bytes
+
+    @functools.cached_property
+    def extensions(self) -> tuple[tuple[str, bytes], ...]:
+        """Return type with dots and content of extnValue of each extension, in order."""
+        return _extensions(self.after_key)
 
     @property
     def extension_oids(self) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ def split_certificate(data: bytes, start: int = 0) -> CertificateParts:
         validity=validity,
         subject=subject,
         spki=spki.whole,
-        extensions=_extensions(fields[6:]),
+        after_key=tuple(fields[6:]),
         algorithm=parts[1],
         signature=parts[2].content[1:],  # the first octet counts unused bits
     )
@@ -173,7 +179,7 @@ def as_many_as_sound(element: Element) -> Iterator[Element]:
         return
 
 
-def _extensions(fields: list[Element]) -> tuple[tuple[str, bytes], ...]:
+def _extensions(fields: Iterable[Element]) -> tuple[tuple[str, bytes], ...]:
     found = []
     for field in fields:
         if field.tag != EXTENSIONS:

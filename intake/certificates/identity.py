@@ -6,14 +6,17 @@ also where a precertificate signing CA of ours issued the first and another CA t
 Source: BR 7.1.2.9; RFC 5280 4.1.2.2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import insert
+from sqlmodel import Session, SQLModel, col, select
 
-from intake.certificates.der import DerError, split_certificate
-from intake.certificates.ownership import IssuingCas
-from intake.certificates.read import CertificateFacts, read_certificate
+from intake.certificates.der import CertificateParts
+from intake.certificates.ownership import IssuingCas, Ownership
+from intake.certificates.read import CertificateFacts, read_with_parts
 from intake.evidence.public_keys import key_match
 from intake.tables import Certificate
 
@@ -68,28 +71,34 @@ def remember_certificates(
     issuing_cas: IssuingCas | None = None,
 ) -> list[Certificate]:
     """Store many certificates, each once; return their rows in order."""
-    facts = [read_certificate(der) for der in ders]
-    rows = _stored(session, [one.sha256 for one in facts])
-    for one, der in zip(facts, ders, strict=True):
-        if one.sha256 not in rows:
-            rows[one.sha256] = _row(one, der, origin=origin, now=now)
+    read = {facts.sha256: (der, facts, parts) for der, facts, parts in _read_all(ders)}
+    known = stored_certificates(session, list(read))
+    new = [
+        _columns(der, facts, parts, issuing_cas) | {"origin": origin, "first_seen_at": now}
+        for der, facts, parts in read.values()
+        if facts.sha256 not in known
+    ]
     if issuing_cas is not None:
-        for row in rows.values():
+        for row in known.values():
             judge_owner(row, issuing_cas)
-    session.add_all(rows.values())
-    session.flush()
-    return [rows[one.sha256] for one in facts]
+            session.add(row)
+        session.flush()
+    if new:  # in bulk: a report may hold thousands, and objects are slow to make
+        session.execute(insert(SQLModel.metadata.tables["certificate"]), new)
+        known |= stored_certificates(session, [one["sha256"] for one in new])
+    digests = [sha256(der).hexdigest() for der in ders]
+    return [known[one] for one in digests]
 
 
 def judge_owner(row: Certificate, issuing_cas: IssuingCas) -> None:
     """Write down whose a certificate is, and which CA stands behind a precertificate's issuer."""
     owner = issuing_cas.owner_of(row.der)
     row.ours, row.ours_why, row.names_us = owner.ours, owner.why, owner.names_us
-    if owner.issuer_sha256 is not None:
-        row.issuer_sha256 = owner.issuer_sha256
+    row.issuer_sha256 = owner.issuer_sha256 or row.issuer_sha256
 
 
-def _stored(session: Session, sha256s: Sequence[str]) -> dict[str, Certificate]:
+def stored_certificates(session: Session, sha256s: Sequence[str]) -> dict[str, Certificate]:
+    """Return the rows of certificates that are stored, by SHA-256."""
     found: dict[str, Certificate] = {}
     for start in range(0, len(sha256s), AT_ONCE):
         chunk = sha256s[start : start + AT_ONCE]
@@ -98,31 +107,41 @@ def _stored(session: Session, sha256s: Sequence[str]) -> dict[str, Certificate]:
     return found
 
 
-def _row(facts: CertificateFacts, der: bytes, *, origin: str, now: datetime) -> Certificate:
-    return Certificate(
-        sha256=facts.sha256,
-        sha1=facts.sha1,
-        der=der,
-        origin=origin,
-        first_seen_at=now,
-        serial_number=facts.serial_number,
-        issuer=facts.issuer,
-        issuer_sha256=facts.issuer_sha256,
-        subject=facts.subject,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
-        spki_sha256=facts.spki_sha256,
-        key_match=_key_match(der),
-        precertificate=facts.precertificate,
-        read_by=facts.read_by,
-    )
+def _read_all(
+    ders: Iterable[bytes],
+) -> Iterator[tuple[bytes, CertificateFacts, CertificateParts | None]]:
+    for der in ders:
+        yield (der, *read_with_parts(der))
 
 
-def _key_match(der: bytes) -> str | None:
-    try:
-        return key_match(split_certificate(der).spki)
-    except DerError:
-        return None
+def _columns(
+    der: bytes,
+    facts: CertificateFacts,
+    parts: CertificateParts | None,
+    issuing_cas: IssuingCas | None,
+) -> dict[str, Any]:
+    """Return the columns of a certificate that is not stored yet."""
+    owner = Ownership("unknown", "")
+    if issuing_cas is not None:
+        owner = issuing_cas.owner_of(der) if parts is None else issuing_cas.owner_of_parts(parts)
+    return {
+        "sha256": facts.sha256,
+        "sha1": facts.sha1,
+        "der": der,
+        "serial_number": facts.serial_number,
+        "issuer": facts.issuer,
+        "issuer_sha256": owner.issuer_sha256 or facts.issuer_sha256,
+        "subject": facts.subject,
+        "not_before": facts.not_before,
+        "not_after": facts.not_after,
+        "spki_sha256": facts.spki_sha256,
+        "key_match": None if parts is None else key_match(parts.spki),
+        "precertificate": facts.precertificate,
+        "read_by": facts.read_by,
+        "ours": owner.ours,
+        "ours_why": owner.why,
+        "names_us": owner.names_us,
+    }
 
 
 def find_same(session: Session, certificate: Certificate | CertificateFacts) -> list[Certificate]:

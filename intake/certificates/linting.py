@@ -21,11 +21,11 @@ from cryptography.x509 import ocsp
 
 from intake.certificates import own_checks
 from intake.certificates.contents import contents_of, public_key_of
-from intake.certificates.der import CertificateParts, DerError, split_certificate
+from intake.certificates.der import CertificateParts
 from intake.certificates.findings import Examination, Finding, LintResult, make_finding
 from intake.certificates.kinds import CERTIFICATE, CRL, OCSP_RESPONSE
 from intake.certificates.linters import BADKEYS, BLOCK_LIST, BUILT_IN, OWN, PKILINT
-from intake.certificates.read import REFUSALS, CertificateFacts, read_certificate
+from intake.certificates.read import REFUSALS, CertificateFacts, read_with_parts
 
 LONGEST_OCSP = timedelta(days=10)
 NICENESS = 5  # of a worker: mail and notices go first
@@ -151,11 +151,7 @@ def _subject(der: bytes, kind: str) -> tuple[Subject, bool]:
     if kind != CERTIFICATE:
         issued_at = _time_of_list(der, kind)
         return Subject(der, kind, issued_at), issued_at is not None
-    facts = read_certificate(der)
-    try:
-        parts: CertificateParts | None = split_certificate(der)
-    except DerError:  # a reader may have opened it all the same
-        parts = None
+    facts, parts = read_with_parts(der)
     return Subject(der, kind, facts.not_before, facts, parts), facts.readable
 
 

@@ -132,9 +132,12 @@ class IssuingCas:
     def owner_of(self, der: bytes) -> Ownership:
         """Say whether one of our CAs signed this certificate; total for any bytes."""
         try:
-            parts = split_certificate(der)
+            return self.owner_of_parts(split_certificate(der))
         except DerError as error:
             return Ownership("unknown", f"no certificate could be read: {error}")
+
+    def owner_of_parts(self, parts: CertificateParts) -> Ownership:
+        """Say whether one of our CAs signed a certificate that was taken apart."""
         if not self.cas:
             return Ownership("unknown", f"no issuing CA is configured ({CONFIG_KEY})")
         named = render_name(parts.issuer)

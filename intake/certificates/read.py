@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
@@ -43,7 +43,6 @@ PEM_BLOCK = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END (?:X509 |TRUSTED )?CERTIFICATE",
     re.DOTALL,
 )
-Value = TypeVar("Value")
 MOST_CERTIFICATES = 100_000  # in one file
 
 
@@ -80,16 +79,27 @@ class _Reader:
 
 def read_certificate(der: bytes) -> CertificateFacts:
     """Read a certificate or precertificate; total for any bytes."""
-    digests: dict[str, Any] = {"sha256": hashlib.sha256(der).hexdigest(), "sha1": _sha1(der)}
+    return read_with_parts(der)[0]
+
+
+def read_with_parts(der: bytes) -> tuple[CertificateFacts, CertificateParts | None]:
+    """Read a certificate, and take it apart where its outer shape is there; total for any bytes."""
     problems: list[str] = []
     parts = _split(der, problems)
+    return _read(der, parts, problems), parts
+
+
+def _read(der: bytes, parts: CertificateParts | None, problems: list[str]) -> CertificateFacts:
+    digests: dict[str, Any] = {"sha256": hashlib.sha256(der).hexdigest(), "sha1": _sha1(der)}
     clean = der if parts is None else der[: parts.end]
     if len(clean) < len(der):
         problems.append(f"{len(der) - len(clean)} bytes follow the certificate")
-    readers = [_cryptography_reader(clean, problems), _asn1crypto_reader(clean, problems)]
-    if parts is not None:
-        readers.append(_walk_reader(parts))
-    values, used = _read_fields([one for one in readers if one is not None], problems)
+    with warnings.catch_warnings():  # what they warn about is why we read the certificate
+        warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+        warnings.filterwarnings(
+            "ignore", message="Attribute's length must be", category=UserWarning
+        )
+        values, used = _read_fields(_readers(clean, parts, problems), problems)
     if "serial_number" not in used:
         return CertificateFacts(**digests, problems=tuple(problems))
     if parts is not None:
@@ -97,6 +107,18 @@ def read_certificate(der: bytes) -> CertificateFacts:
         values["spki_sha256"] = hashlib.sha256(parts.spki).hexdigest()
     read_by = ", ".join(name for name in READERS if name in used.values())
     return CertificateFacts(**digests, **values, read_by=read_by, problems=tuple(problems))
+
+
+def _readers(
+    der: bytes, parts: CertificateParts | None, problems: list[str]
+) -> Iterator["_Reader"]:
+    """Yield the readers, the next one only if it is needed."""
+    for make in (_cryptography_reader, _asn1crypto_reader):
+        reader = make(der, problems)
+        if reader is not None:
+            yield reader
+    if parts is not None:
+        yield _walk_reader(parts)
 
 
 def certificates_in(data: bytes) -> list[bytes]:
@@ -115,7 +137,7 @@ def certificates_in(data: bytes) -> list[bytes]:
 
 def _cryptography_reader(der: bytes, problems: list[str]) -> _Reader | None:
     try:
-        certificate = _quietly(lambda: x509.load_der_x509_certificate(der))
+        certificate = x509.load_der_x509_certificate(der)
     except REFUSALS as error:
         problems.append(f"cryptography: {_why(error)}")
         return None
@@ -177,7 +199,7 @@ def _walk_reader(parts: CertificateParts) -> _Reader:
 
 
 def _read_fields(
-    readers: list[_Reader], problems: list[str]
+    readers: Iterator[_Reader], problems: list[str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return each field's value from the first reader that gives it, and which one that was."""
     values: dict[str, Any] = {}
@@ -187,11 +209,13 @@ def _read_fields(
             if field in used:
                 continue
             try:
-                values[field] = _quietly(read)
+                values[field] = read()
             except REFUSALS as error:
                 problems.append(f"{reader.name}: {field}: {_why(error)}")
             else:
                 used[field] = reader.name
+        if len(used) == len(reader.fields):
+            break
     return values, used
 
 
@@ -238,16 +262,6 @@ def _text(value: Any) -> str | bytes:  # noqa: ANN401 - asn1crypto
 
 def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
-
-
-def _quietly(read: Callable[[], Value]) -> Value:
-    """Call without cryptography's warnings: what it warns about is why we read the certificate."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
-        warnings.filterwarnings(
-            "ignore", message="Attribute's length must be", category=UserWarning
-        )
-        return read()
 
 
 def _why(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, or_, select
 
 from intake.certificates.der import DerError, split_certificate
-from intake.certificates.identity import identity_key
+from intake.certificates.identity import identity_key, stored_certificates
 from intake.events import SERVICE, record_event
 from intake.evidence.key_statements import KeyClaim, KeyProof, verify_claim
 from intake.tables import (
@@ -60,7 +60,7 @@ def carry_out_proofs(
         _carry_out(session, message, proof, desk=desk, now=now)
     held = sorted({one.sha256 for one in evidence.certificates})
     if held and message.ticket is not None:
-        rows = [session.get_one(Certificate, one) for one in held]
+        rows = stored_certificates(session, held).values()
         join_proven_keys(session, rows, desk=desk, now=now)
 
 
