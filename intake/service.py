@@ -41,6 +41,7 @@ from intake.notices.smtp import SmtpMedium
 from intake.notices.socket_mode import SlackListener
 from intake.notices.trouble import tell_mailbox_troubles
 from intake.pipeline import Parts
+from intake.reconcile.daily import reconcile_if_due
 from intake.tickets.desk import Desk
 from intake.trace.answer import trace_text
 from intake.workers import Worker
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 READER_MEMORY = 1_500_000_000  # bytes of address space
 TICK_SECONDS = 5
+RECONCILE_LOOK_SECONDS = 30
 CLOCK_STEP_SECONDS = 5.0  # wall clock against monotonic clock
 
 
@@ -164,6 +166,7 @@ class Service:
             alarm=self._alarm,
         )
         self.polls = [self._poll_loop(mailbox) for mailbox in parts.config.mailbox]
+        self.second_readers = [self._second_reader(mailbox) for mailbox in parts.config.mailbox]
         for loop in (self.tick, *self._loops()):
             loop.guard = self._lead
         self.listener = SlackListener(
@@ -227,7 +230,7 @@ class Service:
     def _loops(self) -> tuple[Loop, ...]:
         """Return the loops that have a thread of their own."""
         first = (self.deliver, self.process, self.resolve, self.lint, self.lint_outside, self.watch)
-        return (*first, *self.polls)
+        return (*first, *self.polls, *self.second_readers)
 
     def _lead(self) -> None:
         """Make sure that no other host has taken over; if one has, this service ends."""
@@ -261,6 +264,23 @@ class Service:
             mailbox.poll_every.total_seconds(),
             alarm=self._alarm,
         )
+
+    def _second_reader(self, mailbox: MailboxSection) -> Loop:
+        """Compare a mailbox with the archive once a day."""
+
+        def work() -> None:
+            differs = reconcile_if_due(
+                self.parts.database,
+                mailbox,
+                at=self.parts.config.service.reconcile_at,
+                channel=self.parts.config.slack.channel,
+                clock=self.parts.clock,
+                pause=self.stopping.wait,
+            )
+            if differs:
+                self.deliver.wake.set()
+
+        return Loop(f"second reader of {mailbox.name}", work, RECONCILE_LOOK_SECONDS)
 
     def _watch(self, mailbox: MailboxSection, loop: Loop) -> None:
         """Keep an IDLE connection on INBOX and on each Junk folder of a mailbox."""
@@ -324,7 +344,8 @@ class Service:
 
     def troubles(self) -> list[str]:
         """Say which steps fail at the moment, and why."""
-        loops = (self.tick, self.process, self.deliver, self.resolve, self.lint, *self.polls)
+        steps = (self.tick, self.process, self.deliver, self.resolve, self.lint)
+        loops = (*steps, *self.polls, *self.second_readers)
         return [f"{one.name}: {one.trouble}" for one in loops if one.trouble is not None]
 
     def unready(self) -> list[str]:

@@ -40,6 +40,7 @@ from intake.errors import ConfigError, ConfigProblem
 ACKNOWLEDGE_WITHIN = timedelta(hours=24)  # the chain of escalation must reach this instant
 OVERSIZE = 60_000_000
 SMALLEST_OVERSIZE, LARGEST_OVERSIZE = 1_000_000, 200_000_000  # bytes that are held in memory
+HOUR = r"^([01]\d|2[0-3]):[0-5]\d$"
 WITH_FILES = ("archive", "mailbox", "slack", "smtp", "certificates")
 
 
@@ -77,7 +78,8 @@ class ServiceSection(Section):
     heartbeat_url: HeartbeatAddress | None = None  # fetched after each good poll
     health_port: Port | None = None  # /healthz, /readyz and /metrics on 127.0.0.1
     oversize: Size = OVERSIZE  # a larger message is never held in memory whole
-    digest_at: str = Field(default="08:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")  # UTC
+    digest_at: str = Field(default="08:00", pattern=HOUR)  # UTC
+    reconcile_at: str = Field(default="03:30", pattern=HOUR)  # UTC
 
     @model_validator(mode="after")
     def _keep_the_rules(self) -> Self:

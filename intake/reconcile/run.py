@@ -76,7 +76,7 @@ class Manner:
     full: bool = False  # compare the bytes of every message
     remember: bool = True  # write down how far it got
     wait_seconds: float = 0.0  # for a poll to put right what it will
-    pause: Callable[[float], object] = time.sleep
+    pause: Callable[[float], object] = time.sleep  # returns what is true to stop waiting
     advance: Advance = lambda _count: None
 
 
@@ -178,7 +178,8 @@ class _Comparing:
             polled_at = self._last_poll()
             if polled_at is not None and polled_at > looked_at:
                 return
-            self.manner.pause(LOOK_SECONDS)
+            if self.manner.pause(LOOK_SECONDS):
+                return
 
     def _last_poll(self) -> datetime | None:
         with self.database.read() as session:
