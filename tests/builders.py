@@ -10,7 +10,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 CONFIG = """
 [database]
-url = "sqlite:///intake.db"
+url = "{database_url}"
 [archive]
 key_file = "archive.key"
 [[mailbox]]
@@ -21,7 +21,7 @@ port = {imap_port}
 security = "{imap_security}"
 {imap_ca}
 username = "cps"
-password_file = "cps.password"
+{password}
 junk_folders = ["Junk"]
 our_hosts = ["mx1.ca.example", "10.0.0.0/8"]
 watch_from = "{watch_from}"
@@ -51,10 +51,12 @@ issuing_cas = [{issuing_cas}]
 def make_config(folder: Path, **values: Any) -> Config:
     """Write a configuration with its secrets into a folder and load it."""
     defaults: dict[str, Any] = {
+        "database_url": "sqlite:///intake.db",
         "imap_host": "127.0.0.1",
         "imap_port": 1143,
         "imap_security": "none",
         "imap_ca": "",
+        "password": 'password_file = "cps.password"',
         "watch_from": "2017-01-01T00:00:00Z",
         "slack_url": "http://127.0.0.1:9/api/",
         "smtp_port": 9,

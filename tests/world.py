@@ -92,6 +92,7 @@ def make_world(
     folder: Path, dovecot: DovecotServer, mail: SmtpPeer, **options: Any
 ) -> Iterator[World]:
     clock = StandingClock(options.pop("now", datetime(2026, 11, 24, 12, 0, tzinfo=UTC)))
+    busy_timeout: float | None = options.pop("busy_timeout", None)
     with SlackStandIn() as slack, CrtshStandIn() as crtsh:
         crtsh.add(19429431, certificate("internal_name"))
         crtsh.add(9000001, certificate("precertificate"))
@@ -106,7 +107,7 @@ def make_world(
             issuing_cas=f'"{CERTIFICATES}/issuing_ca.pem"',
             **options,
         )
-        database, _ = initialise_database(config.database.url)
+        database, _ = initialise_database(config.database.url, busy_timeout=busy_timeout)
         with database.write() as session:
             remember_key(session, ArchiveKey.create(folder / "archive.key"))
         world = World(config, database, clock, dovecot, slack, crtsh, mail)
