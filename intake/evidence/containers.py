@@ -13,8 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from intake.evidence.sevenzip import read_sevenzip
+from intake.evidence.sevenzip_coders import BROKEN as SEVENZIP_BROKEN
+from intake.evidence.sevenzip_coders import LockedError
 from intake.evidence.values import MIB, Limits
+from intake.evidence.zip_locks import open_member
 
+MOST_SLOW_TRIES = 12  # passwords for 7z, which takes a fifth of a second for each
 CHUNK = 256 * 1024
 LZMA_MEMORY = 128 * MIB
 TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
@@ -32,6 +37,7 @@ class Member:
     name: str
     data: bytes = b""
     unreadable: str | None = None
+    locked: bool = False  # with a password
 
 
 class Allowance:
@@ -61,11 +67,18 @@ def archive_kind(data: bytes) -> str | None:
     return "tar" if data[TAR_MAGIC_AT : TAR_MAGIC_AT + 5] == TAR_MAGIC else None
 
 
-def open_archive(kind: str, data: bytes, name: str, allowance: Allowance) -> Iterator[Member]:
-    """Yield the members of an archive as far as the allowance reaches."""
+def open_archive(
+    kind: str, data: bytes, name: str, allowance: Allowance, *, passwords: list[str] | None = None
+) -> Iterator[Member]:
+    """Yield the members of an archive as far as the allowance reaches.
+
+    With `passwords` to be tried, only the locked members.
+    """
     try:
         if kind == "zip":
-            yield from _zip_members(data, allowance)
+            yield from _zip_members(data, allowance, passwords)
+        elif kind == "7z":
+            yield from _sevenzip_members(data, allowance, passwords)
         elif kind == "tar":
             yield from _tar_members(data, allowance)
         elif kind in ("gz", "bz2", "xz"):
@@ -76,18 +89,21 @@ def open_archive(kind: str, data: bytes, name: str, allowance: Allowance) -> Ite
         yield Member("", unreadable=f"a damaged {kind} archive ({type(error).__name__})")
 
 
-def _zip_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
+def _zip_members(
+    data: bytes, allowance: Allowance, passwords: list[str] | None
+) -> Iterator[Member]:
     if data.count(b"PK\x01\x02") > 4 * allowance.members + 100:
         allowance.note("an archive with too many members was not unpacked")
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive.infolist():
-            if info.is_dir():
+            locked = bool(info.flag_bits & 1)
+            if info.is_dir() or (passwords is not None and not locked):
                 continue
             if not _take_member(allowance):
                 return
-            if info.flag_bits & 1:
-                yield Member(info.filename, unreadable="locked with a password")
+            if locked:
+                yield _open_locked(archive, info, data, (passwords, allowance))
                 continue
             try:
                 with archive.open(info) as file:
@@ -98,6 +114,40 @@ def _zip_members(data: bytes, allowance: Allowance) -> Iterator[Member]:
                 )
                 continue
             yield Member(info.filename, content)
+
+
+def _open_locked(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    data: bytes,
+    trying: tuple[list[str] | None, Allowance],
+) -> Member:
+    passwords, allowance = trying
+    content = open_member(archive, info, data, passwords) if passwords else None
+    if content is None:
+        return Member(info.filename, locked=True)
+    return Member(info.filename, _read_all([content], info.compress_size, allowance))
+
+
+def _sevenzip_members(
+    data: bytes, allowance: Allowance, passwords: list[str] | None
+) -> Iterator[Member]:
+    tries = [None] if passwords is None else passwords[:MOST_SLOW_TRIES]
+    for password in tries:
+        try:
+            found = read_sevenzip(data, password=password, most_bytes=max(allowance.bytes, 0))
+        except LockedError:
+            continue
+        except SEVENZIP_BROKEN as error:
+            yield Member("", unreadable=f"a damaged 7z archive ({error})")
+            return
+        for name, content in found:
+            if not _take_member(allowance):
+                return
+            unreadable = None if content is not None else "packed by a method that is not read"
+            yield Member(name, _read_all([content or b""], len(data), allowance), unreadable)
+        return
+    yield Member("", locked=True)
 
 
 def _tar_members(data: bytes, allowance: Allowance) -> Iterator[Member]:

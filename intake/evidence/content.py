@@ -1,30 +1,19 @@
 """Reads the content of one part, by what it is and not by what it is called."""
 
 import re
-from hashlib import sha256
+from collections.abc import Callable, Iterable
 
 from intake.archive.message_id import ids_in
-from intake.evidence.armour import Block, find_blocks
-from intake.evidence.containers import archive_kind, open_archive
-from intake.evidence.der import PRIVATE_KEYS, read_signed, recognise, spki_of_csr
+from intake.evidence import old_office, pdf, rich_text, tnef
+from intake.evidence.containers import Member, archive_kind, open_archive
+from intake.evidence.der import read_signed, recognise
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_bytes
-from intake.evidence.identifiers import find_named, named_by_link
-from intake.evidence.key_statements import find_claims, prove_request
-from intake.evidence.keys import (
-    blank,
-    find_written_keys,
-    key_in_block,
-    leave_out,
-    read_key,
-)
-from intake.evidence.locked import Locked
-from intake.evidence.markup import read_html, read_xml
-from intake.evidence.named import Named
+from intake.evidence.objects import add_object, add_public_key
+from intake.evidence.office import is_office, is_read_otherwise, read_office
 from intake.evidence.parts import Piece, clean_name, parse
-from intake.evidence.proving import add_certificate, note_key, note_locked
-from intake.evidence.quoted import find_quoted_ids
-from intake.evidence.values import FoundCsr
+from intake.evidence.salvage import coded_parts
+from intake.evidence.texts import read_text
 
 SAMPLE = 4096  # bytes that tell text from other content
 _SIGNATURES = (
@@ -33,49 +22,35 @@ _SIGNATURES = (
     "application/x-pkcs7-signature",
 )
 _SILENT = ("image/", "audio/", "video/", "font/")
-_UNREAD = (
-    (b"%PDF", "a PDF file, whose text is not read"),
-    (b"\xd0\xcf\x11\xe0", "an old Office or Outlook file, which is not read"),
-    (b"\x78\x9f\x3e\x22", "a winmail.dat file, which is not read"),
-)
-_HTML = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _MAIL_FIELDS = re.compile(
     rb"^(?:received|from|to|subject|date|message-id|return-path|delivered-to|mime-version|dkim-signature"
     rb"|content-type):",
     re.IGNORECASE | re.MULTILINE,
 )
 _FIELD = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[A-Za-z][A-Za-z0-9-]*:")
-_BASE64_LINES = re.compile(
-    r"(?:^[ \t>|]*+[A-Za-z0-9+/=]{40,}+[ \t]*+(?:\r?\n|\Z))++(?:[ \t>|]*+[A-Za-z0-9+/]++={0,2}[ \t]*\r?$)?",
-    re.MULTILINE,
-)
 FEWEST_FIELDS = 3
-_WITHOUT_PLACE = ("url", "domain", "hex")
+LOCKED = "locked with a password"
 
 
 def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
     """Read bytes: note what they show, and return what stands within them."""
-    data = piece.data
-    if not data or piece.media_type in _SIGNATURES:
+    if not piece.data or piece.media_type in _SIGNATURES:
         return []
-    if piece.media_type == "text/rfc822-headers":
-        gathering.mention(ids_in(_message_ids_in(data)), enclosed=True)
-        return []
-    if piece.media_type == "message/rfc822" or (_may_be_message(piece) and _is_message(data)):
-        return [
-            Piece(
-                f"{piece.path}.1", piece.depth + 1, parse(data), is_message=True, shown=piece.shown
-            )
-        ]
-    archive = archive_kind(data)
-    if archive:
-        return _open(archive, piece, gathering)
-    if data[:1] == b"\x30" and _read_der(piece, gathering):
-        return _signed_content(piece)
-    if piece.media_type.startswith("text/") or _is_text(data):
-        read_text(piece, decode_text(data, piece.charset), gathering)
-    else:
-        _not_read(piece, gathering)
+    for reader in _READERS:
+        within = reader(piece, gathering)
+        if within is not None:
+            return within
+    _not_read(piece, gathering)
+    return []
+
+
+# ---- messages ----------------------------------------------------------------------------------
+
+
+def _read_header_fields(piece: Piece, gathering: Gathering) -> list[Piece] | None:
+    if piece.media_type != "text/rfc822-headers":
+        return None
+    gathering.mention(ids_in(_message_ids_in(piece.data)), enclosed=True)
     return []
 
 
@@ -86,6 +61,15 @@ def _message_ids_in(data: bytes) -> str:
             r"^message-id:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", text, re.IGNORECASE | re.MULTILINE
         )
     )
+
+
+def _read_message(piece: Piece, _: Gathering) -> list[Piece] | None:
+    if piece.media_type != "message/rfc822" and not (
+        _may_be_message(piece) and _is_message(piece.data)
+    ):
+        return None
+    entity = parse(piece.data)
+    return [Piece(f"{piece.path}.1", piece.depth + 1, entity, is_message=True, shown=piece.shown)]
 
 
 def _may_be_message(piece: Piece) -> bool:
@@ -101,54 +85,95 @@ def _is_message(data: bytes) -> bool:
     return len({name.lower() for name in _MAIL_FIELDS.findall(header)}) >= FEWEST_FIELDS
 
 
-def _open(kind: str, piece: Piece, gathering: Gathering) -> list[Piece]:
+# ---- archives ----------------------------------------------------------------------------------
+
+
+def _read_archive(piece: Piece, gathering: Gathering) -> list[Piece] | None:
+    kind = archive_kind(piece.data)
+    if kind is None:
+        return None
     if piece.archive_depth >= gathering.limits.archive_depth:
         gathering.hit("archives within archives are nested deeper than is unpacked")
         return []
+    members = list(open_archive(kind, piece.data, piece.name, gathering.allowance))
+    if any(member.locked for member in members):
+        gathering.locked_files.append(piece)
+    if kind == "zip" and is_office([member.name for member in members]):
+        return _office_texts(piece, members, gathering)
+    return _members(piece, kind, members, gathering)
+
+
+def open_locked_file(piece: Piece, passwords: list[str], gathering: Gathering) -> list[Piece]:
+    """Return what one of the passwords opens; what stays locked is noted."""
+    if piece.data.startswith(pdf.MAGIC):
+        return _read_pdf(piece, gathering, passwords) or []
+    kind = archive_kind(piece.data) or ""
+    members = open_archive(kind, piece.data, piece.name, gathering.allowance, passwords=passwords)
+    return _members(
+        piece, kind, members, gathering, said="with a password that the message does not say"
+    )
+
+
+def _members(
+    piece: Piece, kind: str, members: Iterable[Member], gathering: Gathering, *, said: str = ""
+) -> list[Piece]:
     base = piece.path if piece.archive_depth else f"{piece.path}/{piece.name or 'archive.' + kind}"
     found = []
-    for member in open_archive(kind, piece.data, piece.name, gathering.allowance):
+    for member in members:
         name = clean_name(member.name.rpartition("/")[2]) if member.name else ""
         path = f"{base}/{name}" if name else base
-        if member.unreadable:
+        if member.locked:
+            if said:
+                gathering.unread(path, f"locked {said}")
+        elif member.unreadable:
             gathering.unread(path, member.unreadable)
         else:
-            found.append(
-                Piece(path, piece.depth + 1, data=member.data, media_type="application/octet-stream", name=name,
-                      attached=True, shown=piece.shown, archive_depth=piece.archive_depth + 1)
-            )  # fmt: skip
+            found.append(_file(piece, path, name, member.data))
     return found
+
+
+def _file(
+    piece: Piece, path: str, name: str, data: bytes, media_type: str = "application/octet-stream"
+) -> Piece:
+    return Piece(
+        path, piece.depth + 1, data=data, media_type=media_type, name=name, attached=True,
+        shown=piece.shown, archive_depth=piece.archive_depth + 1,
+    )  # fmt: skip
+
+
+def _office_texts(piece: Piece, members: list[Member], gathering: Gathering) -> list[Piece]:
+    readable = {
+        member.name: member.data for member in members if not (member.locked or member.unreadable)
+    }
+    base = piece.path if piece.archive_depth else f"{piece.path}/{piece.name or 'document'}"
+    texts = [
+        _file(
+            piece,
+            f"{base}/{name.rpartition('/')[2]}",
+            "",
+            text.encode("utf-8", "replace"),
+            "text/plain",
+        )
+        for name, text in read_office(readable)
+    ]
+    others = [member for member in members if not is_read_otherwise(member.name)]
+    return texts + _members(piece, "zip", others, gathering)
 
 
 # ---- DER ---------------------------------------------------------------------------------------
 
 
-def _read_der(piece: Piece, gathering: Gathering) -> bool:
-    """Read DER objects that stand one after the other; tell whether there was one."""
+def _read_objects(piece: Piece, gathering: Gathering) -> list[Piece] | None:
+    """Read DER objects that stand one after the other."""
+    if piece.data[:1] != b"\x30":
+        return None
     at = 0
     while found := recognise(piece.data, at):
         add_object(found[0], piece.data[at : found[1]], piece.path, gathering)
         at = found[1]
-    return at > 0
-
-
-def add_object(what: str, der: bytes, path: str, gathering: Gathering) -> None:
-    """Note a DER object that was recognised."""
-    if what == "certificate":
-        add_certificate(der, path, gathering)
-    elif what == "csr":
-        spki = spki_of_csr(der)
-        gathering.csrs[FoundCsr(der, sha256(spki).hexdigest() if spki else None, path)] = None
-        gathering.prove(prove_request(der, path))
-    elif what in PRIVATE_KEYS:
-        note_key(read_key(der), path, gathering)
-    elif what == "pkcs7":
-        for one in read_signed(der)[0]:
-            add_certificate(one, path, gathering)
-    elif what == "pkcs12":
-        note_locked(Locked("pkcs12", der, path), gathering)
-    elif what == "enveloped":
-        gathering.unread(path, "encrypted")
+    if at > 0:
+        return _signed_content(piece)
+    return [] if add_public_key(piece.data, piece.path, gathering) else None
 
 
 def _signed_content(piece: Piece) -> list[Piece]:
@@ -159,14 +184,87 @@ def _signed_content(piece: Piece) -> list[Piece]:
     _, content = read_signed(piece.data[: found[1]])
     if not content:
         return []
-    return [
-        Piece(
-            f"{piece.path}.1", piece.depth + 1, parse(content), is_message=True, shown=piece.shown
+    entity = parse(content)
+    return [Piece(f"{piece.path}.1", piece.depth + 1, entity, is_message=True, shown=piece.shown)]
+
+
+# ---- documents ---------------------------------------------------------------------------------
+
+
+def _read_document(piece: Piece, gathering: Gathering) -> list[Piece] | None:
+    data = piece.data
+    if data.startswith(tnef.MAGIC):
+        return _contents(piece, tnef.read_tnef(data))
+    if data.startswith(rich_text.MAGIC):
+        return _contents(
+            piece,
+            [
+                tnef.Content(
+                    data=rich_text.rtf_text(data).encode("utf-8", "replace"),
+                    media_type="text/plain",
+                )
+            ],
         )
-    ]
+    if data.startswith(old_office.MAGIC):
+        return _read_old_office(piece, gathering)
+    if pdf.MAGIC in data[: pdf.MAGIC_WITHIN]:
+        return _read_pdf(piece, gathering)
+    return None
+
+
+def _read_old_office(piece: Piece, gathering: Gathering) -> list[Piece]:
+    try:
+        return _contents(piece, old_office.read_old_office(piece.data))
+    except old_office.LockedError:
+        gathering.unread(piece.path, "an Office file, which is locked with a password")
+    except old_office.BROKEN as error:
+        gathering.unread(
+            piece.path, f"an old Office file that can't be read ({type(error).__name__})"
+        )
+    return []
+
+
+def _read_pdf(
+    piece: Piece, gathering: Gathering, passwords: list[str] | None = None
+) -> list[Piece]:
+    try:
+        contents, left_out = pdf.read_pdf(piece.data, passwords or ())
+    except pdf.PdfLockedError as error:
+        if passwords is None:
+            gathering.locked_files.append(piece)
+        else:
+            gathering.unread(piece.path, str(error))
+        return []
+    except pdf.PdfError as error:
+        gathering.unread(piece.path, str(error))
+        return []
+    for one in left_out:
+        gathering.hit(one)
+    return _contents(piece, contents)
+
+
+def _contents(piece: Piece, contents: list[tnef.Content]) -> list[Piece]:
+    """Return texts of a document as the part itself, and what is attached to it as files within it."""
+    found = []
+    for number, one in enumerate(contents, start=1):
+        is_text = not one.name and one.media_type.startswith("text/")
+        name = clean_name(one.name.replace("\\", "/").rpartition("/")[2]) or f"{number}"
+        path = piece.path if is_text else f"{piece.path}/{name}"
+        found.append(
+            Piece(path, piece.depth + 1, data=one.data, media_type=one.media_type, name="" if is_text else name,
+                  attached=not is_text, shown=piece.shown, archive_depth=piece.archive_depth + (not is_text))
+        )  # fmt: skip
+    return found
 
 
 # ---- text --------------------------------------------------------------------------------------
+
+
+def _read_plain(piece: Piece, gathering: Gathering) -> list[Piece] | None:
+    if not (piece.media_type.startswith("text/") or _is_text(piece.data)):
+        return None
+    within = read_text(piece, decode_text(piece.data, piece.charset), gathering)
+    return [*within, *coded_parts(piece)] if piece.raw else within
 
 
 def _is_text(data: bytes) -> bool:
@@ -180,130 +278,39 @@ def _is_text(data: bytes) -> bool:
 
 
 def _wide_charset(sample: bytes) -> str | None:
-    """Return UTF-16 for text that has a zero in every second place."""
+    """Return UTF-16 or UTF-32 for text that has zeros in every second place, or in three of four."""
     pairs = len(sample) // 2
-    if pairs < 4:  # noqa: PLR2004 - too little to tell
+    if pairs < 4 or b"\0" not in sample:  # noqa: PLR2004 - too little to tell
         return None
-    if sample[1::2].count(0) > 0.8 * pairs and sample[::2].count(0) == 0:
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if even + odd > 1.4 * pairs:
+        return "utf-32-be" if sample[0] == 0 else "utf-32-le"
+    if odd > 0.8 * pairs and even == 0:
         return "utf-16-le"
-    if sample[::2].count(0) > 0.8 * pairs and sample[1::2].count(0) == 0:
-        return "utf-16-be"
-    return None
+    return "utf-16-be" if even > 0.8 * pairs and odd == 0 else None
+
+
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"),
+)  # fmt: skip
 
 
 def decode_text(data: bytes, charset: str | None) -> str:
     """Return the text of bytes: by its byte-order mark, its zeros or its charset."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return decode_bytes(data, "utf-16")
-    if data.startswith(b"\xef\xbb\xbf"):
-        return decode_bytes(data[3:], "utf-8")
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return decode_bytes(data, name)
     return decode_bytes(data, _wide_charset(data[:SAMPLE]) or charset)
 
 
-def read_text(piece: Piece, text: str, gathering: Gathering) -> None:
-    """Read text: plain, HTML or XML."""
-    text = gathering.searchable(text)
-    source = ""
-    links: tuple[str, ...] = ()
-    is_xml = piece.media_type.endswith("xml") or piece.name.lower().endswith((".xml", ".rels"))
-    if piece.media_type in ("text/html", "application/xhtml+xml") or (
-        piece.media_type != "text/plain" and _HTML.match(text)
-    ):
-        source = text
-        markup = read_html(text, largest=gathering.limits.html_bytes)
-        text, links = markup.text, markup.links
-        _note_hidden_keys(source, text, piece.path, gathering)
-        if not markup.whole:
-            gathering.hit("HTML too large or nested too deeply: it was read without its structure")
-    elif is_xml or text.startswith("<?xml"):
-        text = read_xml(text)
-    named, shown = scan_text(text, piece.path, gathering)
-    if source:
-        targets = [one for link in links for one in named_by_link(link)]
-        named = sorted(
-            _placed(named, source) + _placed(targets, source), key=lambda one: one.offset
-        )
-    gathering.add_named(named, piece.path)
-    if piece.raw:
-        shown = _BASE64_LINES.sub("", shown)  # encoded parts may hold keys
-    if piece.shown:
-        gathering.add_text(shown)
-
-
-def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
-    """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
-    blocks = find_blocks(text)
-    secrets = [(block.start, block.end) for block in blocks if block.secret]
-    written = find_written_keys(text)
-    secrets += [(key.start, key.end) for key in written]
-    for block in blocks:
-        _add_block(block, path, gathering)
-    for key in written:
-        note_key(key.key, path, gathering)
-    known = [(block.start, block.end) for block in blocks if recognise(block.data)]
-    plain = blank(text, [*secrets, *known])
-    gathering.mention(find_quoted_ids(plain))
-    gathering.claim(find_claims(text, path))
-    return find_named(plain, most=gathering.room), leave_out(text, secrets)
-
-
-def _add_block(block: Block, path: str, gathering: Gathering) -> None:
-    if block.data.startswith(b"-----BEGIN"):  # armour within base64
-        for inner in find_blocks(block.data.decode("latin-1")):
-            _add_block(inner, path, gathering)
-        return
-    if block.secret:
-        note_key(key_in_block(block).key, path, gathering)
-        return
-    found = recognise(block.data)
-    if found:
-        add_object(found[0], block.data[: found[1]], path, gathering)
-    elif "CERTIFICATE" in block.label.split() and block.data[:1] == b"\x30" and block.complete:
-        what = "csr" if "REQUEST" in block.label else "certificate"
-        add_object(what, block.data, path, gathering)
-    elif block.label == "PGP MESSAGE":
-        gathering.unread(path, "encrypted")
-    elif "CERTIFICATE" in block.label.split():
-        gathering.unread(path, "a certificate in PEM that is cut off or garbled")
-
-
-def _note_hidden_keys(source: str, text: str, path: str, gathering: Gathering) -> None:
-    """Note keys in comments and attributes of HTML, which no text shows."""
-    if "PRIVATE KEY" in source and "PRIVATE KEY" not in text:
-        for block in find_blocks(source):
-            if block.secret:
-                _add_block(block, path, gathering)
-
-
-def _placed(named: list[Named], source: str) -> list[Named]:
-    """Give what HTML names its place in the source, going on from place to place."""
-    lower = source.lower()
-    at = 0
-    misses = 100
-    placed = []
-    for one in named:
-        if one.kind in _WITHOUT_PLACE:
-            placed.append(one)
-            continue
-        place = -1
-        for needle in (one.named_as.lower(), one.named_as.lower().replace("&", "&amp;"), one.value):
-            place = lower.find(needle, at)
-            if place < 0 and misses > 0:
-                misses -= 1
-                place = lower.find(needle)
-            if place >= 0:
-                break
-        at = max(place, at)
-        placed.append(Named(one.kind, one.value, max(place, 0), one.named_as))
-    return placed
-
-
 def _not_read(piece: Piece, gathering: Gathering) -> None:
-    for magic, reason in _UNREAD:
-        if piece.data.startswith(magic):
-            gathering.unread(piece.path, reason)
-            return
     if not piece.media_type.startswith(_SILENT):
         gathering.unread(piece.path, "a kind of file that is not read")
     elif piece.attached:
         gathering.unread(piece.path, "a picture, sound or film, which is not read")
+
+
+_READERS: tuple[Callable[[Piece, Gathering], list[Piece] | None], ...] = (
+    _read_header_fields, _read_message, _read_archive, _read_objects, _read_document, _read_plain,
+)  # fmt: skip

@@ -7,13 +7,15 @@ that are not minimal, indefinite lengths, and contents of any kind are accepted.
 import re
 from dataclasses import dataclass
 
-SEQUENCE, SET, INTEGER, OCTET_STRING, OID = 0x30, 0x31, 0x02, 0x04, 0x06
+SEQUENCE, SET, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x30, 0x31, 0x02, 0x03, 0x04, 0x06
+ENUMERATED = 0x0A
 VERSION = 0xA0
 TIMES = (0x17, 0x18)
 PKCS7_DATA = bytes.fromhex("2a864886f70d010701")
 PKCS7_SIGNED = bytes.fromhex("2a864886f70d010702")
 PKCS7_ENVELOPED = bytes.fromhex("2a864886f70d010703")
 PASSWORD_BASED = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))
+RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
 RSA_FIELDS = 9
 DSA_FIELDS = 6
 MOST_IN_PKCS7 = 10_000
@@ -93,7 +95,7 @@ def children(data: bytes, element: Element, *, most: int = 12) -> list[Element]:
 def recognise(data: bytes, start: int = 0) -> tuple[str, int] | None:
     """Return what stands at a position and where it ends, or None.
 
-    The names are certificate, csr, crl, pkcs7, enveloped, pkcs12 and those in `PRIVATE_KEYS`.
+    The names are certificate, csr, crl, ocsp, pkcs7, enveloped, pkcs12 and those in `PRIVATE_KEYS`.
     """
     outer = read_element(data, start, len(data)) if data[start : start + 1] == b"\x30" else None
     if outer is None:
@@ -110,6 +112,8 @@ def recognise(data: bytes, start: int = 0) -> tuple[str, int] | None:
     elif tags[:2] == [OID, VERSION]:
         oid = data[inner[0].body : inner[0].end]
         what = {PKCS7_SIGNED: "pkcs7", PKCS7_ENVELOPED: "enveloped"}.get(oid)
+    elif tags == [ENUMERATED, VERSION] and inner[0].end - inner[0].body == 1:
+        what = "ocsp"
     return (what, outer.end) if what else None
 
 
@@ -160,6 +164,28 @@ def spki_of_csr(data: bytes) -> bytes | None:
     if len(fields) < 3:  # noqa: PLR2004 - version, subject, public key
         return None
     return data[fields[2].start : fields[2].end]
+
+
+def spki_of_public_key(data: bytes, *, bare: bool = False) -> bytes | None:
+    """Return the SubjectPublicKeyInfo of a public key; `bare` ones are the numbers of RSA alone."""
+    outer = read_element(data, 0, len(data)) if data[:1] == b"\x30" else None
+    if outer is None:
+        return None
+    inner = children(data, outer, most=3)
+    if [one.tag for one in inner] == [SEQUENCE, BIT_STRING] and _oid(data, inner[0]):
+        return data[: outer.end]
+    if bare and [one.tag for one in inner] == [INTEGER, INTEGER]:
+        bits = _encode(BIT_STRING, b"\0" + data[: outer.end])
+        return _encode(SEQUENCE, RSA_ALGORITHM + bits)
+    return None
+
+
+def _encode(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:  # noqa: PLR2004 - the short form
+        return bytes((tag, size)) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
 
 
 def read_signed(data: bytes) -> tuple[list[bytes], bytes]:

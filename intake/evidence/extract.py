@@ -12,7 +12,7 @@ from hashlib import sha256
 from intake.archive.header import LONGEST_HEADER, split_header
 from intake.archive.message_id import ids_in, scan_message_ids
 from intake.evidence.armour import find_blocks
-from intake.evidence.content import read_content, scan_text
+from intake.evidence.content import open_locked_file, read_content
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_value, read_addresses, read_date, read_fields
 from intake.evidence.keys import LEFT_OUT, find_written_keys, leave_out
@@ -25,9 +25,11 @@ from intake.evidence.parts import (
     open_entity,
     parse,
 )
+from intake.evidence.passwords import password_candidates
 from intake.evidence.people import read_people
 from intake.evidence.proving import open_what_is_locked
 from intake.evidence.quoted import find_tokens
+from intake.evidence.texts import scan_text
 from intake.evidence.values import (
     Evidence,
     FoundCertificate,
@@ -43,6 +45,8 @@ __all__ = [
     "UnreadablePart", "extract_evidence", "unread_evidence",
 ]  # fmt: skip
 
+MOST_ROUNDS = 3  # locked archives within locked archives
+MOST_LOCKED_FILES = 20
 _KNOWN_FIELD = re.compile(
     rb"^(?:from|to|cc|subject|date|received|message-id|return-path|mime-version|content-[a-z-]+|delivered-to"
     rb"|reply-to|sender|in-reply-to|references|x-[!-9;-~]+|auto-submitted|list-[a-z]+|dkim-signature)[ \t]*:",
@@ -63,6 +67,7 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     _read_subject(subject, "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
+    _open_locked_files(gathering)
     open_what_is_locked(gathering)
     evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", tuple(scan_message_ids(raw)))
     evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
@@ -93,7 +98,7 @@ def _read_body(raw: bytes, gathering: Gathering, *, is_mail: bool) -> bool:
         )
         raw = raw[: gathering.limits.raw_bytes]
     if not is_mail:
-        _read_pieces(Piece("1", data=raw, raw=True), gathering)
+        _read_pieces([Piece("1", data=raw, raw=True)], gathering)
         return False
     try:
         message = parse(raw)
@@ -101,15 +106,26 @@ def _read_body(raw: bytes, gathering: Gathering, *, is_mail: bool) -> bool:
         gathering.hit(
             "the message can't be taken apart (nested too deeply?); it was read as plain text"
         )
-        _read_pieces(Piece("1", data=split_header(raw)[1], raw=True), gathering)
+        _read_pieces([Piece("1", data=split_header(raw)[1], raw=True)], gathering)
         return False
-    _read_pieces(Piece("1", entity=message), gathering)
+    _read_pieces([Piece("1", entity=message)], gathering)
     return True
 
 
-def _read_pieces(first: Piece, gathering: Gathering) -> None:
+def _open_locked_files(gathering: Gathering) -> None:
+    """Try what the message says as a password on its archives and documents."""
+    for _ in range(MOST_ROUNDS):
+        if not gathering.locked_files:
+            return
+        files, gathering.locked_files = gathering.locked_files[:MOST_LOCKED_FILES], []
+        passwords = password_candidates(gathering.said)
+        for piece in files:
+            _read_pieces(open_locked_file(piece, passwords, gathering), gathering)
+
+
+def _read_pieces(pieces: list[Piece], gathering: Gathering) -> None:
     """Read pieces and what stands within them, in order, until all are read or a limit is hit."""
-    waiting = [first]
+    waiting = pieces[::-1]
     while waiting:
         piece = waiting.pop()
         if not _may_read(piece, gathering):
@@ -149,6 +165,7 @@ def _read_nested(piece: Piece, gathering: Gathering) -> None:
 
 
 def _read_subject(subject: str, path: str, gathering: Gathering) -> None:
+    gathering.subjects.append(_without_keys(subject))
     named, _ = scan_text(subject, path, gathering)
     gathering.add_named(named, path)
 
@@ -224,6 +241,7 @@ def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
         key_proofs=tuple(gathering.proofs), key_claims=tuple(gathering.claims),
         unclassified_hex=tuple(gathering.hexadecimal),
         domains=_domains_of_others(evidence, gathering), urls=tuple(gathering.urls),
+        differing_links=tuple(gathering.differing),
         unreadable_parts=tuple(gathering.unreadable), limits_hit=gathering.limits_hit,
     )  # fmt: skip
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from intake.evidence.containers import Allowance
 from intake.evidence.key_statements import KeyClaim, KeyProof
 from intake.evidence.locked import Locked
 from intake.evidence.named import Named
 from intake.evidence.private_keys import Derived
+from intake.evidence.targets import DifferingLink
 from intake.evidence.values import (
     FoundCertificate,
     FoundCsr,
@@ -17,7 +19,11 @@ from intake.evidence.values import (
     UnreadablePart,
 )
 
+if TYPE_CHECKING:
+    from intake.evidence.parts import Piece
+
 LONGEST_NAMED_AS = 1000
+MOST_DIFFERING = 100  # advertising has little else
 
 
 class Gathering:
@@ -33,6 +39,8 @@ class Gathering:
         self.csrs: dict[FoundCsr, None] = {}
         self.proofs: dict[KeyProof, None] = {}
         self.claims: dict[KeyClaim, None] = {}
+        self.locked_files: list[Piece] = []  # archives and documents that a password may open
+        self.subjects: list[str] = []
         self.locked: dict[Locked, None] = {}  # what a password may open; never leaves this process
         self.derived: dict[str, Derived | None] = {}  # by SHA-256 of the private key
         self.key_work = 0.0  # spent on private keys, in keys of 2048 bits
@@ -40,6 +48,8 @@ class Gathering:
         self.domains: dict[str, None] = {}
         self.urls: dict[str, None] = {}
         self.unreadable: dict[UnreadablePart, None] = {}
+        self.differing: dict[DifferingLink, None] = {}
+        self.holds_status = False  # a CRL or an OCSP response
         self.mentioned: dict[str, None] = {}
         self.enclosed: dict[str, None] = {}  # Message-IDs of messages within, for delivery status
         self.texts: list[str] = []
@@ -59,6 +69,11 @@ class Gathering:
     def holds_evidence(self) -> bool:
         """Tell whether anything was found that names or is a certificate or a key."""
         return bool(self.identifiers or self.certificates or self.keys or self.csrs)
+
+    @property
+    def said(self) -> list[str]:
+        """Return all that the message says in words, subjects too."""
+        return [*self.subjects, *self.texts]
 
     @property
     def room(self) -> int:
@@ -125,6 +140,16 @@ class Gathering:
         for one in claims:
             if len(self.claims) < self.limits.keys:
                 self.claims[one] = None
+
+    def add_urls(self, urls: Iterable[str]) -> None:
+        """Add links that name nothing else."""
+        for one in urls:
+            self._add(self.urls, one, self.limits.urls, "links")
+
+    def differ(self, link: DifferingLink) -> None:
+        """Add a link that does not lead where its text says."""
+        if len(self.differing) < MOST_DIFFERING:
+            self.differing[link] = None
 
     def add_text(self, text: str) -> None:
         """Keep text for reading and for full-text search."""

@@ -1,4 +1,4 @@
-"""Text and links of HTML and XML, read without ever rendering anything.
+"""Text, links and tables of HTML and XML, read without ever rendering anything.
 
 The tree builder needs time that grows with the square of the nesting: the depth is counted first,
 and what is too deep or too large is read without building a tree.
@@ -8,10 +8,14 @@ import html
 import re
 from dataclasses import dataclass
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from intake.evidence.serials import says_serial
 
 MOST_WORK = 2_000_000  # tags times depth; an ordinary page has some thousands times ten
 FEW_TAGS = 1000
+MOST_ROWS = 200_000
+LONGEST_LABEL = 2000  # characters of a link's text that are compared with its target
 
 _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|hr|td|th|tr|li|ul|ol|dl|dt|dd|pre|table|blockquote|h[1-6]|section|article|option)\b)",
@@ -20,9 +24,16 @@ _BLOCK = re.compile(
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]+))", re.IGNORECASE)
+# In XML, links stand in attributes: of hyperlinks in the files of office programs, and of many forms.
+_LINK_ATTRIBUTE = re.compile(
+    r"\b(?:href|target|src|url|uri|location|link)\s*=\s*(?:\"([^\"<>]*://[^\"<>]*)\"|'([^'<>]*://[^'<>]*)')",
+    re.IGNORECASE,
+)
 # Their end tags may be left out, so they count for nothing.
 _MAY_STAY_OPEN = "p li td th tr dt dd option br img input meta link hr col area base wbr param source thead tbody tfoot"
 _SHALLOW = frozenset(_MAY_STAY_OPEN.split())
+_LOOKS_LIKE_LINK = ("://", "www.", "crt.sh")
+_LABELS = ("crt.sh", "spki", "public key", "key id")
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,8 @@ class Markup:
     text: str
     links: tuple[str, ...]
     whole: bool = True  # False: too deep or too large for a tree, so read tag by tag
+    labelled: tuple[tuple[str, str], ...] = ()  # text and target of links whose text is a link
+    tables: tuple[str, ...] = ()  # that may have headings: a line a row, tabs between cells
 
 
 def read_html(source: str, *, largest: int) -> Markup:
@@ -41,10 +54,44 @@ def read_html(source: str, *, largest: int) -> Markup:
         return _read_flat(source)
     tree = LexborHTMLParser(_BLOCK.sub("\n<", source))
     tree.strip_tags(["script", "style", "template", "title"])
-    links = [node.attributes.get("href") for node in tree.css("a[href], area[href]")]
+    nodes = tree.css("a[href], area[href]")
+    links = [node.attributes.get("href") for node in nodes]
     root = tree.root
     text = root.text(deep=True, separator="") if root is not None else ""
-    return Markup(text, tuple(dict.fromkeys(link for link in links if link)))
+    lower = text.lower()
+    labelled = _labelled(nodes) if any(sign in lower for sign in _LOOKS_LIKE_LINK) else ()
+    has_labels = says_serial(lower) or any(label in lower for label in _LABELS)
+    tables = _tables(tree) if has_labels else ()
+    return Markup(
+        text, tuple(dict.fromkeys(link for link in links if link)), labelled=labelled, tables=tables
+    )
+
+
+def _labelled(nodes: list[LexborNode]) -> tuple[tuple[str, str], ...]:
+    found: dict[tuple[str, str], None] = {}
+    for node in nodes:
+        text = node.text(deep=True)[:LONGEST_LABEL].strip()
+        href = node.attributes.get("href")
+        if href and any(sign in text.lower() for sign in _LOOKS_LIKE_LINK):
+            found[text, href] = None
+    return tuple(found)
+
+
+def _tables(tree: LexborHTMLParser) -> tuple[str, ...]:
+    """Return each table as lines of cells; the rows of a table within another count for it alone."""
+    tables: dict[int, list[str]] = {}
+    for row in tree.css("tr")[:MOST_ROWS]:
+        cells = [
+            " ".join(cell.text(deep=True).split())
+            for cell in row.iter()
+            if cell.tag in ("td", "th")
+        ]
+        table = row.parent
+        while table is not None and table.tag in ("tbody", "thead", "tfoot"):
+            table = table.parent
+        if table is not None and len(cells) > 1:
+            tables.setdefault(table.mem_id, []).append("\t".join(cells))
+    return tuple("\n".join(rows) for rows in tables.values())
 
 
 def _is_harmless(source: str) -> bool:
@@ -68,5 +115,13 @@ def _read_flat(source: str) -> Markup:
 
 
 def read_xml(source: str) -> str:
-    """Return the text of XML, each element's on a line of its own."""
-    return html.unescape(_ANY_TAG.sub("\n", source))
+    """Return the text of XML, each element's on a line of its own, and the links in attributes."""
+    return "\n".join([html.unescape(_ANY_TAG.sub("\n", source)), *xml_links(source)])
+
+
+def xml_links(source: str) -> list[str]:
+    """Return the links in attributes of XML."""
+    if "://" not in source:
+        return []
+    links = (html.unescape(a or b) for a, b in _LINK_ATTRIBUTE.findall(source))
+    return list(dict.fromkeys(links))

@@ -44,7 +44,7 @@ def open_what_is_locked(gathering: Gathering) -> None:
     """Try what the text says as a password on everything that is locked."""
     if not gathering.locked:
         return
-    candidates = password_candidates(gathering.texts)
+    candidates = password_candidates(gathering.said)
     budget = Budget()
     for locked in gathering.locked:
         opened = open_locked(locked, candidates, budget)

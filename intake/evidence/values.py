@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from intake.evidence.key_statements import KeyClaim, KeyProof
+from intake.evidence.targets import DifferingLink
 
 MIB = 1024 * 1024
 
@@ -105,6 +106,7 @@ class Evidence:
     unclassified_hex: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    differing_links: tuple[DifferingLink, ...] = ()
     unreadable_parts: tuple[UnreadablePart, ...] = ()
     limits_hit: tuple[str, ...] = ()
     text: str = ""  # for reading and full-text search, without key blocks
