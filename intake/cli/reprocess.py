@@ -130,6 +130,7 @@ def reprocess(
         return [
             *_write_anew(session, message, evidence),
             *_missing_items(session, message, evidence),
+            *_missing_proofs(session, message, evidence),
             *_receipt_difference(session, message, raw, our_hosts),
         ]
 
@@ -189,6 +190,18 @@ def _missing_items(
     if missing:
         what = f"items of ticket {message.ticket}"
         yield Difference(message.sha256, what, [], missing, is_mended=False)
+
+
+def _missing_proofs(
+    session: "Session", message: "Message", evidence: "Evidence"
+) -> Iterator[Difference]:
+    """Yield keys that the message proves compromised, and that were never carried out."""
+    from intake.tables import ProvenKey
+
+    matches = sorted({one.key_match for one in evidence.key_proofs})
+    missing = [one for one in matches if session.get(ProvenKey, one) is None]
+    if missing:
+        yield Difference(message.sha256, "keys proved compromised", [], missing, is_mended=False)
 
 
 def _known_values(session: "Session", ticket: int) -> set[str]:
