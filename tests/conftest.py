@@ -33,6 +33,15 @@ def database(
     database.close()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by its argument where the value is bytes or long: it may be made anew each time.
+
+    Processes that run tests side by side must agree on the names.
+    """
+    is_long = isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60)
+    return argname if is_long else None
+
+
 def need(what: str, present: bool) -> None:
     """Skip a test that lacks its server; fail it where everything must be there (CI=true)."""
     if present:
