@@ -2,7 +2,7 @@
 # Make .venv with everything from requirements.lock, and this project in it.
 #
 #   scripts/install.sh            what the program needs
-#   scripts/install.sh --tests    and the mail server that the tests talk to
+#   scripts/install.sh --tests    and the servers that the tests talk to
 #
 # Takes no time when nothing changed. Installs Debian packages only where it may without asking
 # (root, or sudo without a password); elsewhere it names the one command to type.
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 
 VENV=.venv
 IMAP_SERVER=/usr/lib/dovecot/imap
+DATABASE_SERVERS=/usr/lib/postgresql
 RED='' BOLD='' PLAIN=''
 if [ -t 2 ]; then RED=$(printf '\033[31m') BOLD=$(printf '\033[1m') PLAIN=$(printf '\033[0m'); fi
 
@@ -45,7 +46,10 @@ missing_packages() {
         /usr/bin/*) printf 'python%s-venv ' "$version" ;;
         *) stop "$python has no venv module. Use a complete Python: make PYTHON=/path/to/python3" ;;
     esac
-    if [ "$with_tests" = yes ] && [ ! -e "$IMAP_SERVER" ]; then printf 'dovecot-imapd '; fi
+    [ "$with_tests" = yes ] || return 0
+    [ -e "$IMAP_SERVER" ] || printf 'dovecot-imapd '
+    set -- "$DATABASE_SERVERS"/*/bin/initdb
+    [ -e "$1" ] || printf 'postgresql '
 }
 
 up_to_date() { [ "$(cat "$VENV/packages.stamp" 2>/dev/null)" = "$wanted_packages" ]; }
@@ -65,8 +69,8 @@ command_to_type() {
 
 install_packages() {
     say "Installing from Debian: $1"
-    # A server is here for the tests only: 101 forbids the package to start it, and disabling it
-    # keeps it from the next boot.
+    # A server is here for the tests only: 101 forbids the package to start it, disabling it keeps
+    # it from the next boot, and no database is made for it.
     # shellcheck disable=SC2086
     $root DEBIAN_FRONTEND=noninteractive sh -c '
         set -eu
@@ -76,6 +80,12 @@ install_packages() {
             printf "#!/bin/sh\nexit 101\n" >$policy
             chmod 755 $policy
         fi
+        case " $* " in
+            *" postgresql "*)
+                settings=/etc/postgresql-common/createcluster.conf
+                mkdir -p "${settings%/*}"
+                [ -e $settings ] || echo "create_main_cluster = false" >$settings ;;
+        esac
         apt-get -qq -o DPkg::Lock::Timeout=300 update
         apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
         case " $* " in
@@ -97,7 +107,7 @@ Type this once, then the same make command again:
 
     $(command_to_type "$missing")
 " ;;
-        *) say "Tests that talk to a mail server will be skipped, for want of: $missing
+        *) say "Tests that talk to a real server will be skipped, for want of: $missing
 To have them too:  $(command_to_type "$missing")" ;;
     esac
 }
