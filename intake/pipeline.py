@@ -20,7 +20,7 @@ from intake.archive.search import index_text
 from intake.archive.store import archive_batch, raw_bytes
 from intake.certificates.crtsh import CrtshClient
 from intake.certificates.lint_pool import AT_ONCE, LintPool
-from intake.certificates.linting import Linter
+from intake.certificates.outside_linters import OutsideLinter
 from intake.certificates.revocation_check import RevocationClient
 from intake.clock import Clock
 from intake.config import Config, MailboxSection
@@ -73,7 +73,7 @@ class Parts:
     crtsh: CrtshClient
     media: Media
     revocation: RevocationClient
-    outside: Mapping[str, Linter] = field(default_factory=dict)  # linters outside, by name
+    outside: Mapping[str, OutsideLinter] = field(default_factory=dict)  # linters outside, by name
 
 
 # ---- 1 and 2: mailbox → archive ----------------------------------------------------------------

@@ -97,6 +97,8 @@ def assemble(config: Config, database: Database, clock: Clock) -> Iterator[Parts
     finally:
         parts.reader.close()
         parts.linter.close()
+        for linter in parts.outside.values():
+            linter.close()
         parts.crtsh.close()
         parts.revocation.close()
 

@@ -30,6 +30,7 @@ SECONDS = 40.0  # its own limit is 30
 MOST_BYTES = 5 << 20  # of an answer
 LARGEST = 7 << 20  # bytes that it takes, in base64
 MOST_FINDINGS = 1000
+PAUSE_AFTER_SILENCE = 30.0  # seconds; else each certificate would find out by itself
 ASK_AGAIN_AFTER = 300.0  # seconds, which linters it has
 DONE = re.compile(r"Queued: .*; Runtime: .*; Version: (\S.*)")
 NOT_USED = re.compile(r".*: Not used \[Available:(true|false), Applicable:(true|false)\]")
@@ -236,7 +237,8 @@ class Pkimetal:
     def _linters(self) -> tuple[str, tuple[str, ...]]:
         with self._lock:
             now = self._monotonic()
-            if not self._known[0] or now - self._asked_at > ASK_AGAIN_AFTER:
+            wait = ASK_AGAIN_AFTER if self._known[0] else PAUSE_AFTER_SILENCE
+            if now - self._asked_at > wait:
                 answer = self._ask("GET", "linters", None)
                 self._known = version_of(answer.body) if answer.status == 200 else ("", ())  # noqa: PLR2004
                 self._asked_at = now

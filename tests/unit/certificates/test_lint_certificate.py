@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from intake.certificates.linters import ALWAYS, BLOCK_LIST, OWN, PKILINT
+from intake.certificates.linters import ALWAYS, OWN, PKILINT
 from intake.certificates.linting import built_in_versions, examine, warm_up
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"

@@ -1,0 +1,155 @@
+"""How quickly thousands of certificates in one report are linted, and how long its ticket waits.
+
+Three figures: pkilint called in this process; the same in the workers, with all cores busy; and the
+whole way of one mail with many certificates, from its delivery in Dovecot to its card in the Slack
+stand-in, and to the last certificate linted by everything that is built in.
+
+Run: .venv/bin/python -m benchmarks.lint [COUNT]
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from sqlmodel import col, func, select
+
+from intake.certificates import with_pkilint
+from intake.certificates.lint_pool import LintPool, LintTask
+from intake.certificates.linters import BUILT_IN, PKILINT
+from intake.clock import wall_clock
+from intake.service import Service
+from intake.tables import Item
+from tests.builders import make_message
+from tests.servers import DovecotServer, SmtpPeer
+from tests.world import World, arrived, make_world, wait_for
+
+ISSUED = datetime(2026, 6, 1, tzinfo=UTC)
+ENDS = datetime(2026, 9, 1, tzinfo=UTC)
+SAMPLE = 500  # certificates for the rates
+
+
+def make_certificates(count: int) -> list[bytes]:
+    """Return server certificates that differ in name and serial number, as one CA makes them."""
+    ca = rsa.generate_private_key(65537, 2048)
+    keys = [rsa.generate_private_key(65537, 2048) for _ in range(10)]
+    return [_certificate(ca, keys[number % 10], number) for number in range(count)]
+
+
+def _certificate(ca: rsa.RSAPrivateKey, key: rsa.RSAPrivateKey, number: int) -> bytes:
+    host = f"host-{number}.example.com"
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Benchmark CA")])
+    policy = x509.PolicyInformation(x509.ObjectIdentifier("2.23.140.1.2.1"), None)
+    builder = (
+        x509.CertificateBuilder(issuer)
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]))
+        .public_key(key.public_key())
+        .serial_number((1 << 100) + number)
+        .not_valid_before(ISSUED)
+        .not_valid_after(ENDS)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.CertificatePolicies([policy]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key()), critical=False
+        )
+    )
+    return builder.sign(ca, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def rate(work: Callable[[], int]) -> float:
+    """Return how many a second a piece of work did."""
+    begun = time.perf_counter()
+    return work() / (time.perf_counter() - begun)
+
+
+def measure_rates(ders: list[bytes]) -> None:
+    """Print the rate in this process and in the workers."""
+
+    def in_process() -> int:
+        for der in ders:
+            with_pkilint.lint_with_pkilint(der, issued_at=ISSUED)
+        return len(ders)
+
+    with_pkilint.lint_with_pkilint(ders[0], issued_at=ISSUED)  # build the validators
+    alone = rate(in_process)
+    print(f"pkilint in this process: {alone:.0f} certificates a second")
+    with LintPool(for_long=True) as pool:
+        warm = [LintTask(der) for der in ders[: 64 * pool.size]]
+        list(pool.lint(warm))
+        for name, wanted in (("pkilint alone", (PKILINT,)), ("everything built in", BUILT_IN)):
+            tasks = [LintTask(der, wanted=wanted) for der in ders]
+            found = rate(lambda tasks=tasks: len(list(pool.lint(tasks))))
+            share = found / pool.size / alone
+            print(
+                f"{pool.size} workers, {name}: {found:.0f} a second,"
+                f" {share:.2f} of the rate in process for each worker"
+            )
+
+
+def measure_report(ders: list[bytes]) -> None:
+    """Print how long the card and the last result of one report took."""
+    dovecot, mail = DovecotServer(trustme.CA()), SmtpPeer()
+    dovecot.start()
+    mail.start()
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            make_world(Path(folder), dovecot, mail, now=wall_clock()) as world,
+        ):
+            _deliver_and_wait(world, dovecot, ders)
+    finally:
+        dovecot.close()
+        mail.stop()
+
+
+def _deliver_and_wait(world: World, dovecot: DovecotServer, ders: list[bytes]) -> None:
+    service = Service(world.parts)
+    service.start()
+    wait_for(lambda: world.slack.connections)
+    list(world.parts.linter.lint([LintTask(der) for der in ders[:64]]))  # the service was at rest
+    time.sleep(2)  # IDLE connections stand
+    body = "".join(_pem(der) for der in ders)
+    raw = make_message(body=f"All of these are misissued:\r\n{body}", received=(arrived(wall_clock()),))
+    world.clock.now = wall_clock()
+    begun = time.monotonic()
+    dovecot.deliver(raw)
+    wait_for(lambda: world.slack.in_channel("C0CPR"), seconds=60)
+    card = time.monotonic() - begun
+    wait_for(lambda: _linted(world) == len(ders), seconds=300)
+    linted = time.monotonic() - begun
+    service.stop()
+    print(f"{len(ders)} certificates in one mail of {len(raw) / 1e6:.1f} MB:"
+          f" card after {card:.2f} s, all linted after {linted:.1f} s")  # fmt: skip
+
+
+def _pem(der: bytes) -> str:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode().replace("\n", "\r\n")
+
+
+def _linted(world: World) -> int:
+    time.sleep(0.2)
+    with world.database.read() as session:
+        query = select(func.count()).select_from(Item).where(col(Item.lint) == "done")
+        return session.exec(query).one()
+
+
+def main() -> None:
+    """Print all figures."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    ders = make_certificates(count)
+    measure_rates(ders[:SAMPLE])
+    measure_report(ders)
+
+
+if __name__ == "__main__":
+    main()
