@@ -36,6 +36,7 @@ from intake.mailbox.imap import watch_folder
 from intake.mailbox.poll import hinted_folders
 from intake.notices.direct import tell_directly
 from intake.notices.outbox import Media, release_notice_leases
+from intake.notices.restored import take_up_restored
 from intake.notices.slack import SlackMedium
 from intake.notices.smtp import SmtpMedium
 from intake.notices.socket_mode import SlackListener
@@ -113,6 +114,7 @@ def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
         with database.write() as session:
             release_leases(session)
             release_notice_leases(session)
+            take_up_restored(session, clock())
         return pipeline.run_once(parts)
 
 
@@ -187,6 +189,7 @@ class Service:
         with self.parts.database.write() as session:
             release_leases(session)
             release_notice_leases(session)
+            take_up_restored(session, self.parts.clock())
         pipeline.read_evidence(
             self.parts.reader, b""
         )  # the first message must not wait for imports

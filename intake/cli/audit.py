@@ -4,10 +4,12 @@ import argparse
 import csv
 import json
 import os
+import shlex
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,15 +133,14 @@ def csv_cell(value: object) -> str:
 def backup(options: argparse.Namespace) -> int:
     """Copy the database while the service runs; an existing file is never overwritten."""
     source = refuse_postgresql(open_config(options).database.url)
-    open_context(
-        options
-    ).database.close()  # so that a missing one is named, and an old one upgraded
+    context = open_context(options)  # a missing database is named, and an old one upgraded
+    context.database.close()
     target: Path = options.file
     if target.exists():
         message = f"{target} is there already, and a backup overwrites nothing; name another file."
         raise UsageError(message)
     try:
-        _copy_whole(source, target)
+        _copy_whole(source, target, made_at=context.now)
     except OSError as error:
         message = f"The backup can't be written to {target}: {error.strerror}."
         raise OutsideUnavailableError(message) from None
@@ -161,20 +162,29 @@ def refuse_postgresql(url: str) -> Path:
     file = sqlite_path(url)
     if file is None:
         message = (
-            "This database is PostgreSQL's, and its own tool backs it up: "
-            "pg_dump --format=custom --file=FILE DATABASE"
+            "This database is PostgreSQL's, and its own tool backs it up while the service runs:\n\n"
+            f"  pg_dump --format=custom --file=FILE --dbname={shlex.quote(_for_libpq(url))}\n\n"
+            "docs/operations.md says how such a backup is tried and restored."
         )
         raise UsageError(message)
     return file
 
 
-def _copy_whole(source: Path, target: Path) -> None:
+def _for_libpq(url: str) -> str:
+    """Return the address as PostgreSQL's own tools take it, without a password."""
+    from sqlalchemy.engine import make_url
+
+    address = make_url(url)._replace(drivername="postgresql", password=None)
+    return address.render_as_string(hide_password=False)
+
+
+def _copy_whole(source: Path, target: Path, *, made_at: datetime) -> None:
     """Copy into a file beside the target, verify it, and only then give it its name."""
     part = target.with_name(target.name + ".part")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     part.chmod(0o600)
     try:
-        copy_database(source, part, progress=_progress())
+        copy_database(source, part, made_at=made_at, progress=_progress())
         _sync(part)
         os.link(part, target)  # fails where a file is there by now; a rename would overwrite it
         _sync(target.parent)
@@ -184,15 +194,23 @@ def _copy_whole(source: Path, target: Path) -> None:
 
 
 def copy_database(
-    source: Path, target: Path, *, progress: Callable[[int, int], None] | None = None
+    source: Path,
+    target: Path,
+    *,
+    made_at: datetime,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Copy an SQLite database as it is at one instant, and check the copy's pages.
+
+    The copy says of itself that it is one, so that a start from it knows that it was restored.
 
     A read transaction is held all the while: writers go on, and the copy never starts anew.
 
     Raises:
         VerificationError: if the copy's pages are damaged.
     """
+    from intake.notices.restored import BACKUP_MADE_AT
+
     reader = sqlite3.connect(
         f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
     )
@@ -205,6 +223,8 @@ def copy_database(
             pages=PAGES_AT_ONCE,
             progress=None if progress is None else lambda _, left, total: progress(left, total),
         )
+        said = (BACKUP_MADE_AT, made_at.isoformat())
+        writer.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", said)
         writer.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
         answer = writer.execute("PRAGMA integrity_check").fetchone()[0]
     finally:

@@ -226,10 +226,13 @@ def _tickets_of(session: Session, ids: Sequence[str]) -> dict[str, int]:
 def _by_token(session: Session, tokens: Iterable[tuple[int, str]]) -> int | None:
     for number, token in islice(tokens, MOST_OWN):
         ticket = session.get(Ticket, number) if 0 < number <= MOST_NUMBER else None
+        if ticket is None:  # a restore may have given it another number; the token is as it was
+            same = select(Ticket).where(Ticket.token == token.lower())
+            ticket = session.exec(same).first()
         if ticket is not None and hmac.compare_digest(
             ticket.token.encode(), token.lower().encode()
         ):
-            return number
+            return ticket.id
     return None
 
 

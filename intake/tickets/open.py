@@ -6,10 +6,11 @@ Source: BR 4.9.3, 4.9.5.
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func
 from sqlmodel import Session, select
 
 from intake.events import SERVICE, record_event
-from intake.tables import Message, Probe, Ticket
+from intake.tables import Fact, Message, Probe, Ticket
 from intake.tickets.compromise import carry_out_proofs
 from intake.tickets.correlate import find_context, normalised
 from intake.tickets.describe import describe_message, storable
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from intake.evidence.values import Evidence
 
 PROVING = (TICKET, FOLLOW_UP, BEFORE_WATCH)  # a copy proves what the first one did
+
+NUMBERS_FROM = "ticket_numbers_from"  # a fact: lower numbers may have been used before a restore
 
 
 def decide_message(
@@ -125,6 +128,7 @@ def _open_ticket(
 ) -> Decision:
     """Open a ticket with its items and clocks; it waits for nothing outside."""
     ticket = Ticket(
+        id=_number(session),
         token=_unused_token(session, message, desk),
         subject=storable(evidence.subject),
         priority=decision.priority,
@@ -147,6 +151,15 @@ def _open_ticket(
         received_from=message.received_from, priority=ticket.priority, items=added.items,
     )  # fmt: skip
     return Decision(TICKET, ticket.id, decision.priority, decision.labels)
+
+
+def _number(session: Session) -> int | None:
+    """Return the next number where a restore left some out; None: the database counts."""
+    numbers_from = session.get(Fact, NUMBERS_FROM)
+    if numbers_from is None:
+        return None
+    highest = session.exec(select(func.max(Ticket.id))).one() or 0
+    return max(highest + 1, int(numbers_from.value))
 
 
 def _unused_token(session: Session, message: Message, desk: Desk) -> str:
