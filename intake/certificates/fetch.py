@@ -30,6 +30,10 @@ class FetchError(Exception):
     """Nothing was fetched, and why."""
 
 
+class HostDownError(FetchError):
+    """The host did not answer at all, so that another question would only wait as long."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """The bytes of an answer as they came."""
@@ -100,8 +104,8 @@ class Fetcher:
             except httpx.ConnectError as failure:
                 error = failure
             except httpx.HTTPError as failure:
-                raise FetchError(_why(failure)) from None
-        raise FetchError(_why(error))
+                raise HostDownError(_why(failure)) from None
+        raise HostDownError(_why(error))
 
     def _addresses(self, target: httpx.URL) -> list[str]:
         host, port = target.host, target.port or (443 if target.scheme == "https" else 80)

@@ -42,7 +42,7 @@ REASON_MISSING = "reason_missing"
 CLAIM_NOT_TRUE = "claim_not_true"
 
 WORDS = {
-    DISAGREEMENT: "CRL and OCSP do not agree",
+    DISAGREEMENT: "has sources (CRL, OCSP) that do not agree",
     UNREVOKED: "was revoked and is no longer: un-revocation is an incident",
     HELD: "is on hold, which is no revocation and not allowed (BR 4.9.13)",
     ENCODED_ZERO: "has the reason 0 written out in the CRL, which BR 7.2.2 forbids",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from intake.certificates.crl import SoundCrl, open_crl
-from intake.certificates.fetch import Fetched, Fetcher, FetchError
+from intake.certificates.fetch import Fetched, Fetcher, FetchError, HostDownError
 from intake.certificates.ocsp import REQUEST_TYPE, make_request, read_response
 from intake.certificates.ownership import IssuingCa
 from intake.certificates.revocation import (
@@ -28,6 +28,7 @@ MOST_CRL_BYTES = 64 * MIB
 MOST_OCSP_BYTES = MIB
 CRL_KEPT_SECONDS = 60.0  # for the other certificates on the same list
 MOST_CRLS_KEPT = 20
+DOWN_SECONDS = 60.0  # for which a responder that does not answer is not waited for again
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class RevocationClient:
         """Take what fetches."""
         self._fetcher, self._monotonic = fetcher, monotonic
         self._crls: dict[tuple[str, bytes], _Kept] = {}
+        self._down: dict[str, tuple[float, str]] = {}  # by address: since when, and why
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -105,11 +107,16 @@ class RevocationClient:
             request = make_request(question.ca, question.serial_number)
         except ValueError:
             return SourceAnswer(OCSP, url, unusable("there is no way to ask about such a number"))
+        since, why = self._down.get(url, (float("-inf"), ""))
+        if self._monotonic() - since < DOWN_SECONDS:
+            return SourceAnswer(OCSP, url, unavailable(why))
         try:
             fetched = self._fetcher.fetch(
                 url, most_bytes=MOST_OCSP_BYTES, post=request, content_type=REQUEST_TYPE
             )
         except FetchError as error:
+            if isinstance(error, HostDownError):
+                self._down[url] = (self._monotonic(), str(error))
             return SourceAnswer(OCSP, url, unavailable(str(error)))
         answer = read_response(
             fetched.body, ca=question.ca, serial_number=question.serial_number, now=now

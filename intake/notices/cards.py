@@ -4,7 +4,7 @@ Pure. Blocks are made with slack_sdk's classes, which check Slack's limits befor
 Text from mail goes through `words.from_mail` or `words.code`; a private key is told of, never shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -285,34 +285,40 @@ def _standing_text(view: TicketView) -> str:
 
 def warnings(view: TicketView) -> list[str]:
     """Return what makes this ticket special, without any marks."""
-    found = []
+    return [line for _, line in _signed_warnings(view)]
+
+
+def _signed_warnings(view: TicketView) -> Iterator[tuple[str, str]]:
+    labels = view.ticket.labels
+    if "key_compromise" in labels:
+        yield (
+            ":rotating_light:",
+            "KEY COMPROMISE is proved: every known certificate with the key is listed and must be"
+            " revoked within 24 hours of receipt",
+        )
     if view.holds_private_key:
-        found.append("The mail holds a PRIVATE KEY. Do not forward it; it is sealed in the archive")
-    if _names_us(view):
-        found.append(
+        yield (
+            ":key:",
+            "The mail holds a PRIVATE KEY. Do not forward it; it is sealed in the archive",
+        )
+    if "names_our_ca" in labels:
+        yield (
+            ":rotating_light:",
             "A certificate names our CA as its issuer and none of our keys signed it: forged, or a"
-            " CA of ours is missing from the configuration. Look at it at once"
+            " CA of ours is missing from the configuration. Look at it at once",
         )
-    if "not_fetched" in view.ticket.labels:
-        found.append(
-            "The mail server does not hand this message out; read it in the mailbox itself"
-        )
+    if "not_fetched" in labels:
+        line = "The mail server does not hand this message out; read it in the mailbox itself"
+        yield ":mag:", line
     problems = sum(len(one.reading_problems) for one in view.messages)
     unparsed = any(one.kind == "unparsed" for one in view.messages)
     if problems or unparsed:
         what = "The mail" if unparsed else f"{count(problems, 'part')} of the mail"
-        found.append(f"{what} could not be read by machine; read the original")
-    return found
-
-
-def _names_us(view: TicketView) -> bool:
-    return "names_our_ca" in view.ticket.labels
+        yield ":mag:", f"{what} could not be read by machine; read the original"
 
 
 def _warnings_text(view: TicketView) -> str:
-    signs = [":key:"] if view.holds_private_key else []
-    signs += [":rotating_light:", ":mag:"] if _names_us(view) else [":mag:"]
-    return "\n".join(f"{sign} *{line}*" for sign, line in zip(signs, warnings(view), strict=False))
+    return "\n".join(f"{sign} *{line}*" for sign, line in _signed_warnings(view))
 
 
 def _footer(view: TicketView, now: datetime) -> str:

@@ -27,7 +27,7 @@ def revocation_lines(view: TicketView, now: datetime, times: Times) -> Iterator[
         looked = f", as of {times(seen.checked_at, now)}" if seen.checked_at else ""
         yield ", ".join(others) + looked
     for code, number in seen.alarms[:ALARMS_SHOWN]:
-        yield f"REVOCATION ALARM: {count(number, 'certificate')} {WORDS.get(code, code)}"
+        yield f"REVOCATION ALARM: {WORDS.get(code, code)} ({count(number, 'certificate')})"
 
 
 def _revoked_line(view: TicketView, revoked: int, now: datetime, times: Times) -> str:

@@ -220,6 +220,7 @@ def _merge(session: Session, item: Item, *, now: datetime) -> Item:
     kept.serial_number = kept.serial_number or merged.serial_number
     kept.issuer = kept.issuer or merged.issuer
     kept.ours = owner_among(one.ours for one in _certificates_of(session, kept))
+    _carry_over(kept, merged)
     session.add_all([kept, merged])
     _merge_clocks(session, kept, merged, now=now)
     record_event(
@@ -227,6 +228,19 @@ def _merge(session: Session, item: Item, *, now: datetime) -> Item:
         item=merged.number, into=kept.number,
     )  # fmt: skip
     return _merge(session, kept, now=now)
+
+
+def _carry_over(kept: Item, merged: Item) -> None:
+    """Keep what was said and observed of the merged item, but not that nothing is owed."""
+    if kept.reason is None and merged.reason not in NO_REVOCATION:
+        kept.reason, kept.reason_by = merged.reason, merged.reason_by
+    kept.proved_key = kept.proved_key or merged.proved_key
+    if kept.claimed_revoked_at is None:
+        kept.claimed_revoked_at = merged.claimed_revoked_at
+        kept.claimed_revoked_by = merged.claimed_revoked_by
+    if kept.revocation == "not_checked":
+        kept.revocation = merged.revocation
+    kept.alarms = sorted({*kept.alarms, *merged.alarms})
 
 
 def _other_holder(session: Session, item: Item, group: Sequence[Certificate]) -> Item | None:

@@ -185,7 +185,7 @@ def test_sources_that_do_not_agree_are_an_alarm(watch):
 
     assert (status.state, watch.item().revocation) == ("unknown", "unknown")
     assert watch.alarms() == ["sources_disagree"]
-    assert "CRL and OCSP do not agree" in watch.troubles()[0]
+    assert "(CRL, OCSP) that do not agree" in watch.troubles()[0]
     assert "revocation_alarm" in watch.all(Ticket)[0].labels
     watch.crl_entries[SERIAL] = watch.ocsp_entries[SERIAL]
     watch.look(minutes=10)
