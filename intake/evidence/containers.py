@@ -41,13 +41,14 @@ class Member:
 
 
 class Allowance:
-    """What may still be unpacked; shared by all archives of a message."""
+    """What may still be unpacked; shared by all archives and documents of a message."""
 
     def __init__(self, limits: Limits) -> None:
         """Start with what the limits allow."""
         self.members = limits.archive_members
         self.bytes = limits.archive_bytes
         self.ratio = limits.archive_ratio
+        self.drawing = limits.pdf_bytes
         self.exceeded: list[str] = []  # in plain words
 
     def note(self, text: str) -> None:

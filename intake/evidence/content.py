@@ -22,6 +22,7 @@ _SIGNATURES = (
     "application/x-pkcs7-signature",
 )
 _SILENT = ("image/", "audio/", "video/", "font/")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"ID3", b"\x00\x00\x01\x00")
 _MAIL_FIELDS = re.compile(
     rb"^(?:received|from|to|subject|date|message-id|return-path|delivered-to|mime-version|dkim-signature"
     rb"|content-type):",
@@ -196,15 +197,9 @@ def _read_document(piece: Piece, gathering: Gathering) -> list[Piece] | None:
     if data.startswith(tnef.MAGIC):
         return _contents(piece, tnef.read_tnef(data))
     if data.startswith(rich_text.MAGIC):
-        return _contents(
-            piece,
-            [
-                tnef.Content(
-                    data=rich_text.rtf_text(data).encode("utf-8", "replace"),
-                    media_type="text/plain",
-                )
-            ],
-        )
+        text = rich_text.rtf_text(data).encode("utf-8", "replace")
+        media_type = "text/html" if rich_text.is_html(data) else "text/plain"
+        return _contents(piece, [tnef.Content(data=text, media_type=media_type)])
     if data.startswith(old_office.MAGIC):
         return _read_old_office(piece, gathering)
     if pdf.MAGIC in data[: pdf.MAGIC_WITHIN]:
@@ -228,19 +223,15 @@ def _read_pdf(
     piece: Piece, gathering: Gathering, passwords: list[str] | None = None
 ) -> list[Piece]:
     try:
-        contents, left_out = pdf.read_pdf(piece.data, passwords or ())
+        return _contents(piece, pdf.read_pdf(piece.data, gathering.allowance, passwords or ()))
     except pdf.PdfLockedError as error:
         if passwords is None:
             gathering.locked_files.append(piece)
-        else:
-            gathering.unread(piece.path, str(error))
-        return []
+            return []
+        gathering.unread(piece.path, str(error))
     except pdf.PdfError as error:
         gathering.unread(piece.path, str(error))
-        return []
-    for one in left_out:
-        gathering.hit(one)
-    return _contents(piece, contents)
+    return []
 
 
 def _contents(piece: Piece, contents: list[tnef.Content]) -> list[Piece]:
@@ -305,7 +296,7 @@ def decode_text(data: bytes, charset: str | None) -> str:
 
 
 def _not_read(piece: Piece, gathering: Gathering) -> None:
-    if not piece.media_type.startswith(_SILENT):
+    if not (piece.media_type.startswith(_SILENT) or piece.data.startswith(_PICTURES)):
         gathering.unread(piece.path, "a kind of file that is not read")
     elif piece.attached:
         gathering.unread(piece.path, "a picture, sound or film, which is not read")

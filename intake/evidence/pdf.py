@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from intake.evidence.containers import Allowance
 from intake.evidence.tnef import Content
 
 if TYPE_CHECKING:
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 MAGIC = b"%PDF-"
 MAGIC_WITHIN = 1024  # bytes; something may stand before it
 MOST_PAGES = 200
-LARGEST_PAGE = 2 * 1024 * 1024  # bytes that draw one page: more takes too long to read
-LARGEST_TEXT = 4 * 1024 * 1024
+LARGEST_PAGE = 2 * 1024 * 1024  # bytes that draw it: more takes too long to read
 MOST_LINKS = 5000
 MOST_PASSWORDS = 30
 
@@ -27,8 +27,8 @@ class PdfLockedError(PdfError):
     """A PDF that opens with none of the passwords."""
 
 
-def read_pdf(data: bytes, passwords: Iterable[str] = ()) -> tuple[list[Content], list[str]]:
-    """Return text and attachments of a document, and what of it was left out, in words.
+def read_pdf(data: bytes, allowance: Allowance, passwords: Iterable[str] = ()) -> list[Content]:
+    """Return text and attachments of a document; what is left out is noted with the allowance.
 
     Raises:
         PdfError: with the reason why it can't be read.
@@ -43,7 +43,7 @@ def read_pdf(data: bytes, passwords: Iterable[str] = ()) -> tuple[list[Content],
         reader = PdfReader(io.BytesIO(data), strict=False)
         if reader.is_encrypted:
             _unlock(reader, passwords)
-        return _contents(reader, broken)
+        return _contents(reader, allowance, broken)
     except broken as error:
         reason = f"a PDF file that can't be read ({type(error).__name__})"
         raise PdfError(reason) from error
@@ -60,32 +60,36 @@ def _unlock(reader: "PdfReader", passwords: Iterable[str]) -> None:
 
 
 def _contents(
-    reader: "PdfReader", broken: tuple[type[Exception], ...]
-) -> tuple[list[Content], list[str]]:
-    left_out: list[str] = []
+    reader: "PdfReader", allowance: Allowance, broken: tuple[type[Exception], ...]
+) -> list[Content]:
     pieces: list[str] = []
-    size = 0
     for number, page in enumerate(reader.pages):
-        if number >= MOST_PAGES or size > LARGEST_TEXT:
-            left_out.append("a PDF file longer than is read")
+        if number >= MOST_PAGES or allowance.drawing <= 0:
+            allowance.note("a PDF file is longer than is read")
             break
         try:
-            text = "\n".join([_text(page, left_out), *_links(page)])
+            pieces += [_text(page, allowance), *_links(page)]
         except broken:
-            left_out.append("a page of a PDF file that can't be read")
-            continue
-        size += len(text)
-        pieces.append(text)
-    found = [Content(data="\n".join(pieces).encode("utf-8", "replace"), media_type="text/plain")]
-    return [*found, *_attachments(reader, broken)], left_out
+            allowance.note("a page of a PDF file can't be read")
+    text = Content(data="\n".join(pieces).encode("utf-8", "replace"), media_type="text/plain")
+    return [text, *_attachments(reader, broken)]
 
 
-def _text(page: "PageObject", left_out: list[str]) -> str:
-    contents = page.get_contents()
-    if contents is not None and len(contents.get_data()) > LARGEST_PAGE:
-        left_out.append("a page of a PDF file too large to be read")
+def _text(page: "PageObject", allowance: Allowance) -> str:
+    drawn = _drawn(page)
+    if drawn > LARGEST_PAGE:
+        allowance.note("a page of a PDF file is too large to be read")
         return ""
+    allowance.drawing -= drawn
     return page.extract_text()
+
+
+def _drawn(page: "PageObject") -> int:
+    """Return how many bytes draw a page."""
+    reference: Any = page.get("/Contents")
+    contents = reference.get_object() if reference is not None else []
+    streams = contents if isinstance(contents, list) else [contents]
+    return sum(len(one.get_object().get_data()) for one in streams)
 
 
 def _links(page: "PageObject") -> Iterator[str]:

@@ -3,7 +3,7 @@
 Read for what it names, not for how it looks: pictures, fonts and objects are left out, targets of
 links stay in.
 
-Source: MS-OXRTFCP 2.1, 2.2 (compression); RTF 1.9.1.
+Source: MS-OXRTFCP 2.1, 2.2 (compression); MS-OXRTFEX 2.1 (HTML within); RTF 1.9.1.
 """
 
 import re
@@ -14,6 +14,7 @@ COMPRESSED, UNCOMPRESSED = b"LZFu", b"MELA"
 HEADER = struct.Struct("<II4sI")
 LARGEST = 16 * 1024 * 1024
 RING = 4096
+HTML_WITHIN = 500  # bytes
 _PRIMER = (
     b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor "
     b"MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par "
@@ -94,6 +95,11 @@ def rtf_text(data: bytes) -> str:
     return "".join(reader.pieces)
 
 
+def is_html(data: bytes) -> bool:
+    """Tell whether RTF only carries HTML, which `rtf_text` then returns."""
+    return b"\\fromhtml" in data[:HTML_WITHIN]
+
+
 class _Reader:
     """The state between the tokens: which group is left out, and what a Unicode escape has yet to skip."""
 
@@ -104,6 +110,7 @@ class _Reader:
         self.silent = 0  # depth of the group that is left out; 0 for none
         self.fallback = 1  # characters that stand for one `\u`
         self.skip = 0
+        self.double = False  # within what repeats the HTML for readers of RTF
 
     def take(self, match: re.Match[bytes]) -> int:
         """Take a token; return how many bytes of binary data follow it."""
@@ -135,7 +142,9 @@ class _Reader:
     def _word(self, word: bytes, number: int | None) -> int:
         if word == b"bin":
             return max(number or 0, 0)
-        if word in _LEFT_OUT and not self.silent:
+        if word == b"htmlrtf":
+            self.double = number != 0
+        elif word in _LEFT_OUT and not self.silent:
             self.silent = self.depth
         elif word == b"u" and number is not None:
             self._add(chr(number % 0x10000), counts=False)
@@ -153,7 +162,7 @@ class _Reader:
             skipped = min(self.skip, len(text))
             self.skip -= skipped
             text = text[skipped:]
-        if not self.silent and text:
+        if not (self.silent or self.double) and text:
             self.pieces.append(text)
 
 
