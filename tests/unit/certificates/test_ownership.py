@@ -1,6 +1,7 @@
 """Ours or not: only a signature says so."""
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from intake.certificates.ownership import IssuingCas
 from intake.errors import ConfigError
+from tests.issue import make_certificate
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
@@ -183,3 +185,71 @@ def test_a_file_that_gives_no_ca_is_a_fault_of_the_configuration(tmp_path, name,
     assert (problem.key, problem.value) == ("certificates.issuing_cas", str(tmp_path / name))
     assert rule in problem.rule
     assert problem.fix
+
+
+# ---- CAs that issue no more, and those that sign precertificates only -----------------------------
+
+
+def made(folder: Path, name: str, **more) -> str:
+    """Write a CA certificate and return its path."""
+    is_ca = (x509.BasicConstraints(ca=True, path_length=0), True)
+    values = {"common_name": name, "issuer": "Issuing CA", "extensions": (is_ca,), "purposes": ()}
+    path = folder / f"{name}.der"
+    path.write_bytes(make_certificate(**(values | more)))
+    return str(path)
+
+
+SIGNS_PRECERTIFICATES = (x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.4"),)
+
+
+def test_a_ca_that_ended_long_ago_is_still_ours(tmp_path):
+    begin = datetime(2001, 1, 1, tzinfo=UTC)
+    retired = made(tmp_path, "Issuing CA", begin=begin, end=datetime(2011, 1, 1, tzinfo=UTC))
+
+    assert IssuingCas.load([retired]).owner_of(make_certificate(issuer="Issuing CA")).ours == "yes"
+
+
+def test_an_old_ca_that_a_strict_reader_refuses_is_still_ours(tmp_path):
+    path = Path(made(tmp_path, "Issuing CA"))
+    certificate = asn1_x509.Certificate.load(path.read_bytes())
+    certificate["tbs_certificate"]["version"] = "v1"  # written out, which DER forbids
+    path.write_bytes(certificate.dump(force=True))
+
+    assert (
+        IssuingCas.load([str(path)]).owner_of(make_certificate(issuer="Issuing CA")).ours == "yes"
+    )
+
+
+def test_a_precertificate_signing_ca_stands_for_the_ca_that_issued_it(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuing = made(tmp_path, "Issuing CA")
+    signing = made(
+        tmp_path,
+        "Signing CA",
+        key=key.public_key(),
+        purposes=SIGNS_PRECERTIFICATES,
+        serial_number=2,
+    )
+    cas = IssuingCas.load([issuing, signing])
+
+    owner = cas.owner_of(make_certificate(issuer="Signing CA", signer=key))
+    other = cas.owner_of(make_certificate(issuer="Issuing CA"))
+
+    assert owner.ours == other.ours == "yes"
+    subject = next(ca.subject for ca in cas.cas if ca.name == "CN=Issuing CA")
+    assert owner.issuer_sha256 == sha256(subject).hexdigest()
+    assert other.issuer_sha256 is None
+
+
+def test_a_signing_ca_without_its_issuer_is_a_fault_of_the_configuration(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    signing = made(
+        tmp_path, "Signing CA", key=key.public_key(), purposes=SIGNS_PRECERTIFICATES, signer=None
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        IssuingCas.load([signing])
+
+    (problem,) = caught.value.problems
+    assert "precertificate signing CA" in problem.rule
+    assert "too" in problem.fix
