@@ -14,12 +14,14 @@ from intake.archive.message_id import ids_in, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
 from intake.evidence.gathering import Gathering
+from intake.evidence.grounds import grounds_of, spam_signs
 from intake.evidence.headers import decode_value, read_addresses, read_date, read_fields
 from intake.evidence.keys import LEFT_OUT, find_written_keys, leave_out
 from intake.evidence.kind import AUTO_REPLY_FIELDS, KindSigns, kind_of
 from intake.evidence.parts import (
     MAIL_ERRORS,
     Piece,
+    nested_senders,
     nested_subject,
     nested_summary,
     open_entity,
@@ -28,7 +30,7 @@ from intake.evidence.parts import (
 from intake.evidence.passwords import password_candidates
 from intake.evidence.people import read_people
 from intake.evidence.proving import open_what_is_locked
-from intake.evidence.quoted import find_tokens
+from intake.evidence.quoted import find_forwarded, find_tokens
 from intake.evidence.texts import scan_text
 from intake.evidence.values import (
     Evidence,
@@ -73,7 +75,9 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
     if taken_apart:
         evidence = replace(evidence, kind=kind_of(_signs(fields, evidence, gathering)))
-    return _with_findings(evidence, gathering)
+    evidence = _with_findings(evidence, gathering)
+    grounds = grounds_of(evidence, holds_status=gathering.holds_status)
+    return replace(evidence, grounds=grounds, suggested_spam=spam_signs(fields, grounds))
 
 
 def unread_evidence(raw: bytes, why: str) -> Evidence:
@@ -161,6 +165,7 @@ def _read_nested(piece: Piece, gathering: Gathering) -> None:
         return
     if piece.shown:
         gathering.add_text(_without_keys(nested_summary(piece.entity)))
+    gathering.forwarded |= dict.fromkeys(nested_senders(piece.entity))
     _read_subject(nested_subject(piece.entity), f"{piece.path}.subject", gathering)
 
 
@@ -239,11 +244,25 @@ def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
         certificates=tuple(gathering.certificates.values()),
         private_keys=tuple(gathering.keys), csrs=tuple(gathering.csrs),
         key_proofs=tuple(gathering.proofs), key_claims=tuple(gathering.claims),
-        unclassified_hex=tuple(gathering.hexadecimal),
+        unclassified_hex=_unclassified(gathering),
         domains=_domains_of_others(evidence, gathering), urls=tuple(gathering.urls),
-        differing_links=tuple(gathering.differing),
+        forwarded_from=_forwarded_from(evidence, gathering), differing_links=tuple(gathering.differing),
         unreadable_parts=tuple(gathering.unreadable), limits_hit=gathering.limits_hit,
     )  # fmt: skip
+
+
+def _unclassified(gathering: Gathering) -> tuple[str, ...]:
+    """Return the long hex that fits nothing; what a table or a link calls a serial number fits."""
+    known = {value.lstrip("0") for _, value, _ in gathering.identifiers}
+    return tuple(value for value in gathering.hexadecimal if value.lstrip("0") not in known)
+
+
+def _forwarded_from(evidence: Evidence, gathering: Gathering) -> tuple[str, ...]:
+    found = [
+        *gathering.forwarded,
+        *(find_forwarded(evidence.text) if gathering.holds_evidence else ()),
+    ]
+    return tuple(dict.fromkeys(one for one in found if one not in evidence.senders))
 
 
 def _domains_of_others(evidence: Evidence, gathering: Gathering) -> tuple[str, ...]:

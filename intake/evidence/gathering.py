@@ -40,6 +40,7 @@ class Gathering:
         self.proofs: dict[KeyProof, None] = {}
         self.claims: dict[KeyClaim, None] = {}
         self.locked_files: list[Piece] = []  # archives and documents that a password may open
+        self.forwarded: dict[str, None] = {}  # senders of messages within this one
         self.subjects: list[str] = []
         self.locked: dict[Locked, None] = {}  # what a password may open; never leaves this process
         self.derived: dict[str, Derived | None] = {}  # by SHA-256 of the private key

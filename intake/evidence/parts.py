@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 from intake.archive.header import split_header
 from intake.archive.message_id import ids_in
 from intake.evidence.gathering import Gathering
-from intake.evidence.headers import decode_value
+from intake.evidence.headers import decode_value, read_addresses
 
 # What the standard library was seen to raise on hostile mail. Errors of the environment (memory,
 # disk) are not among them and end the worker.
@@ -254,6 +254,12 @@ def nested_subject(entity: Entity) -> str:
         if name.lower() == "subject":
             return decode_value(_latin(value))
     return ""
+
+
+def nested_senders(entity: Entity) -> list[str]:
+    """Return the addresses in From of a nested message."""
+    values = [_latin(value) for name, value in entity.raw_items() if name.lower() == "from"]
+    return [address for _, address in read_addresses(values[:1])]
 
 
 def nested_summary(entity: Entity) -> str:

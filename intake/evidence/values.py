@@ -111,6 +111,11 @@ class Evidence:
     unreadable_parts: tuple[UnreadablePart, ...] = ()
     limits_hit: tuple[str, ...] = ()
     text: str = ""  # for reading and full-text search, without key blocks
+    grounds: tuple[str, ...] = ()  # why it may be a problem report; see grounds.py
+    suggested_spam: tuple[
+        str, ...
+    ] = ()  # what speaks for spam: a label, and never a reason to skip
+    forwarded_from: tuple[str, ...] = ()  # senders of messages within it, attached or quoted
     ticket_tokens: tuple[tuple[int, str], ...] = ()  # (ticket number, token)
     probe_token: str | None = None
 
