@@ -2,6 +2,7 @@
 
 import grp
 import os
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def dovecot_configuration(server: "DovecotServer") -> str:
         for name, use in FOLDERS.items()
     )
     return form.format(
+        tokens=_tokens(server),
         base=server.folder,
         port=server.port,
         tls_port=server.tls_port,
@@ -40,6 +42,46 @@ def dovecot_configuration(server: "DovecotServer") -> str:
         version=".".join(str(number) for number in server.version()[:3]),
     )
 
+
+def _tokens(server: "DovecotServer") -> str:
+    """Return the check of OAuth 2 tokens, and write the key that it needs."""
+    if server.token_key is None:
+        return ""
+    folder = server.folder / "keys" / "default" / "HS256"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "default").write_bytes(b64encode(server.token_key))
+    if server.version() >= (2, 4):
+        return TOKENS_2_4.format(base=server.folder)
+    (server.folder / "tokens.conf").write_text(TOKENS_2_3.format(base=server.folder))
+    passdb = "passdb {{\n driver = oauth2\n mechanisms = xoauth2 oauthbearer\n args = {base}/tokens.conf\n}}"
+    return MECHANISMS + NO_PENALTY + passdb.format(base=server.folder)
+
+
+MECHANISMS = "auth_mechanisms = plain login xoauth2 oauthbearer\nauth_failure_delay = 0\n"
+NO_PENALTY = "service anvil {\n unix_listener anvil-auth-penalty {\n  mode = 0\n }\n}\n"
+
+TOKENS_2_3 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={base}/keys/
+username_attribute = sub
+"""
+
+TOKENS_2_4 = (
+    MECHANISMS
+    + """
+oauth2 {{
+  introspection_mode = local
+  username_attribute = sub
+  oauth2_local_validation {{
+    dict fs {{
+      fs posix {{
+        prefix = {base}/keys/
+      }}
+    }}
+  }}
+}}
+"""
+)
 
 SHARED = """
 base_dir = {base}/run
@@ -53,6 +95,7 @@ mailbox_list_index = no
 maildir_very_dirty_syncs = no
 mail_max_userip_connections = 50
 {users}
+{tokens}
 namespace inbox {{
   inbox = yes
   separator = /

@@ -118,6 +118,7 @@ class DovecotServer:
         self.present_certificate(ca, *names)
         for name in ("run", "state", "mail", "home"):
             self._make_folder(self.folder / name)
+        self.token_key: bytes | None = None  # with it the server takes OAuth 2 tokens (HS256)
         self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
