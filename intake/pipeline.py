@@ -52,7 +52,7 @@ READ_SECONDS = 20.0  # of a worker, for one message
 MESSAGES_AT_ONCE = 50
 LINT_CALLS = 2  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
-WATCHED_SECONDS = 60.0  # in one pass of everything
+WATCHED_SECONDS = 30.0  # in one pass of everything
 LOOK_AGAIN = timedelta(minutes=1)
 TOLD_EVERY = 20  # look-ups in one pass: steps that fall due meanwhile are told, cards shown anew
 SHORT_PAUSES = 3  # that one pass waits for when crt.sh asks for them

@@ -113,7 +113,7 @@ class Fetcher:
             addresses = self._resolve(host, port)
         except (OSError, UnicodeError):
             message = f"the host {host} has no address"
-            raise FetchError(message) from None
+            raise HostDownError(message) from None
         if host.lower() in self._allowed:
             return addresses
         public = [one for one in addresses if is_public(one)]

@@ -34,8 +34,8 @@ HELD = "on_hold"
 ENCODED_ZERO = "reason_zero_encoded"
 OCSP_UNKNOWN = "ocsp_unknown"
 UNSOUND = {CRL: "crl_unsound", OCSP: "ocsp_unsound"}  # unsigned, stale, for something else
-NO_SOURCE = "no_source"
-NO_ISSUER = "issuer_not_known"
+NO_SOURCE = "it names neither a CRL nor an OCSP responder"
+NO_ISSUER = "the CA that issued it is not configured, so no answer could be verified"
 REASONS_DIFFER = "reasons_differ"
 REASON_WRONG = "reason_wrong"
 REASON_MISSING = "reason_missing"
@@ -49,8 +49,6 @@ WORDS = {
     OCSP_UNKNOWN: "is unknown to our own OCSP responder",
     UNSOUND[CRL]: "has a CRL that can't be relied on",
     UNSOUND[OCSP]: "has OCSP answers that can't be relied on",
-    NO_SOURCE: "names neither a CRL nor an OCSP responder",
-    NO_ISSUER: "was issued by a CA that is not configured, so no answer can be verified",
     REASONS_DIFFER: "has one reason in the CRL and another one in OCSP",
     REASON_WRONG: "was revoked with a reason that does not fit its classification",
     REASON_MISSING: "was revoked without the reason that its classification asks for",
@@ -188,7 +186,7 @@ def update_status(
     now: datetime,
 ) -> None:
     """Write into a status what its sources say now, and what is wrong about it."""
-    problems = [one for one in (NO_SOURCE,) if not sources]
+    problems: list[str] = []
     for source in sources:
         mine = [one.answer for one in answers if one.source == source]
         problems += _note_source(status, source, mine, now)
@@ -204,6 +202,8 @@ def update_status(
     status.detail = "; ".join(
         f"{one.source} {one.url} {one.answer.detail}" for one in answers if one.answer.detail
     )[:1000]
+    if not sources:
+        status.detail = NO_SOURCE
 
 
 def _note_source(
@@ -254,7 +254,9 @@ def _standing(status: RevocationStatus, source: str, now: datetime) -> str | Non
 
 def _together(states: Sequence[str | None]) -> str:
     """Return the state of the certificate: revoked or good only where every source says so."""
-    if not states or len(set(states)) > 1:
+    if not states:
+        return NOT_CHECKED
+    if len(set(states)) > 1:
         return UNKNOWN
     return states[0] if states[0] in {GOOD, REVOKED} else UNKNOWN
 

@@ -17,6 +17,7 @@ from sqlmodel import Session, and_, col, or_, select, update
 from intake.certificates.ownership import IssuingCa, IssuingCas
 from intake.certificates.revocation import (
     NO_ISSUER,
+    NOT_CHECKED,
     UNAVAILABLE,
     SourceAnswer,
     addresses_in,
@@ -82,7 +83,9 @@ def _unwatched(now: datetime) -> Any:  # noqa: ANN401 - a query over three thing
     )
     is_new = or_(col(RevocationStatus.id).is_(None), col(RevocationStatus.watched).is_(False))
     is_unseen = and_(
-        col(Item.revocation) == "not_checked", col(RevocationStatus.checked_at).is_not(None)
+        col(Item.revocation) == NOT_CHECKED,
+        col(RevocationStatus.checked_at).is_not(None),
+        col(RevocationStatus.state) != NOT_CHECKED,  # there is a source to ask
     )
     return (
         select(Certificate, Item.ticket, RevocationStatus)
@@ -230,7 +233,7 @@ def watch_revocation(
         before = status.state
         update_status(status, answers, sources=sources, now=now)
         if ca is None:
-            status.problems = [NO_ISSUER]
+            status.detail = NO_ISSUER
         session.add(status)
         keep_evidence(session, status, answers, now=now)
         items = items_of(session, status)

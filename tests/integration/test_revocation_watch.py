@@ -454,8 +454,11 @@ def test_a_second_ticket_about_the_same_certificate_is_told_at_once(watch):
 def test_a_certificate_without_any_address_stays_owed(watch):
     watch.report(CA.leaf(SERIAL))
 
-    assert watch.look().state == "unknown"
-    assert watch.alarms() == ["no_source"]
+    status = watch.look()
+
+    assert (status.state, watch.alarms()) == ("not_checked", [])
+    assert watch.next_look() == 10 * MINUTE
+    assert "neither a CRL nor an OCSP responder" in status.detail
     assert watch.owed().met_at is None
 
 
