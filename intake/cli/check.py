@@ -173,7 +173,10 @@ def _files(config: "Config") -> Iterator[Item]:
 
 def _weak_points(config: "Config") -> Iterator[Item]:
     """Yield what is allowed and yet unwise."""
+    from intake.cli.check_linters import built_in
+
     yield from _open_files(config)
+    yield from built_in(config)
     if config.smtp is None:
         found = "there is no [smtp], so a dead Slack is a dead end"
         yield Item("smtp", "looking for a second medium", "warning", found, "add the table [smtp]")
@@ -227,11 +230,25 @@ def _file_of(secret: "Secret") -> Path | None:
 
 
 def _check_stored(report: Report, context: Context) -> None:
+    report.step("database", "looking at its settings", lambda: _durability(context))
     report.step("archive key", "comparing it with the database", lambda: _key(context))
     report.step("event log", "following its chain", lambda: _events(context))
     report.step("accounts", "adding up messages", lambda: _accounts(context))
     report.step("UID accounts", "adding up UIDs", lambda: _uids(context))
     report.step("work", "looking for what is stuck", lambda: _stuck(context))
+
+
+def _durability(context: Context) -> Iterator[Item]:
+    """Yield settings of the database server with which a power cut would lose mail."""
+    from intake.database import unsafe_settings
+
+    tried = "looking at its settings"
+    unsafe = unsafe_settings(context.database)
+    if unsafe:
+        found = f"{', '.join(unsafe)}: what was committed could be lost with the power"
+        yield Item("database", tried, "failed", found, "set them to on in postgresql.conf")
+    else:
+        yield Item("database", tried, "ok", "a transaction that was committed is on the disk")
 
 
 def _key(context: Context) -> Iterator[Item]:

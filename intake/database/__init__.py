@@ -9,6 +9,7 @@ from intake.database.schema import (
     initialise_database,
     open_database,
     schema_version,
+    unsafe_settings,
     upgrade,
 )
 from intake.database.sessions import Database
@@ -30,5 +31,6 @@ __all__ = [
     "schema_version",
     "sqlite_path",
     "storable",
+    "unsafe_settings",
     "upgrade",
 ]

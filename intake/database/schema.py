@@ -10,6 +10,7 @@ from intake.database.sessions import Database
 from intake.errors import ConfigError, ConfigProblem, OutsideUnavailableError, VerificationError
 
 SCHEMA_VERSION = "0001"  # the newest migration that this program knows
+NEEDED_ON = ("fsync", "full_page_writes", "synchronous_commit")  # settings of PostgreSQL
 UNFINISHED_COPY = "unfinished_copy"  # fact of a database that `intake database copy` still fills
 
 
@@ -104,6 +105,15 @@ def _require_plain_text(database: Database) -> None:
         rule = "this database does not keep text as UTF-8 in the order of its bytes"
         fix = "make it anew: createdb --template=template0 --encoding=UTF8 --locale=C NAME"
         raise _unusable(database, rule, fix)
+
+
+def unsafe_settings(database: Database) -> list[str]:
+    """Return the settings of PostgreSQL with which a committed transaction could be lost."""
+    if database.is_sqlite:
+        return []
+    with database.engine.connect() as connection:
+        found = {one: connection.scalar(text(f"SHOW {one}")) for one in NEEDED_ON}
+    return [f"{name} = {value}" for name, value in found.items() if value != "on"]
 
 
 def schema_version(database: Database) -> str | None:

@@ -1,10 +1,13 @@
 """What only PostgreSQL does: several hosts on one database, and a server that comes and goes."""
 
+import shlex
+import subprocess
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InternalError, OperationalError
 
 from intake.archive.received import Receipt
@@ -365,3 +368,58 @@ def test_ids_that_begin_alike_are_found_by_the_index_in_byte_order(database: Dat
 def test_an_unknown_driver_is_named() -> None:
     with pytest.raises(ConfigError, match=r"database\.url"):
         make_engine("postgresql+absent://me@db/x")
+
+
+def test_check_says_when_a_power_cut_could_lose_mail(
+    postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = make_config(tmp_path, database_url=postgres.empty_database())
+    command = ["--config", str(config.path)]
+    main([*command, "init"])
+    capsys.readouterr()
+
+    assert main([*command, "check"]) == 1  # the server of these tests syncs nothing
+    assert "fsync = off, full_page_writes = off" in capsys.readouterr().out
+
+
+# ---- backup ------------------------------------------------------------------------------------
+
+
+def test_the_backup_that_we_name_is_one_that_can_be_restored(
+    postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, restored = postgres.empty_database(), postgres.empty_database()
+    config = make_config(tmp_path, database_url=address)
+    command = ["--config", str(config.path)]
+    message = tmp_path / "one.eml"
+    message.write_bytes(make_message())
+    assert main([*command, "init"]) == 0
+    assert main([*command, "import", str(message)]) == 0
+    capsys.readouterr()
+
+    assert main([*command, "backup", "FILE"]) == 2
+    [line] = [one for one in capsys.readouterr().err.splitlines() if "pg_dump" in one]
+    programs = postgres.programs()
+    assert programs is not None
+    dump = shlex.split(line.replace("FILE", str(tmp_path / "dump")))
+    subprocess.run([programs / dump[0], *dump[1:]], check=True)
+    name = make_url(restored).database
+    target = ["--no-owner", f"--dbname=host={postgres.folder} user=intake dbname={name}"]
+    subprocess.run([programs / "pg_restore", *target, tmp_path / "dump"], check=True)
+
+    config.path.write_text(config.path.read_text().replace(address, restored))
+    assert main([*command, "archive", "verify"]) == 0
+    assert main([*command, "audit", "verify"]) == 0
+    assert main([*command, "trace", "report-1@reporter.example"]) == 0
+
+
+def test_no_password_stands_in_the_command_that_we_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "postgresql+psycopg://me:hunter2@db.example:5433/intake?sslmode=verify-full"
+    config = make_config(tmp_path, database_url=address)
+
+    assert main(["--config", str(config.path), "backup", "FILE"]) == 2
+    said = capsys.readouterr().err
+    assert "hunter2" not in said
+    assert "'postgresql://me@db.example:5433/intake?sslmode=verify-full'" in said
