@@ -99,16 +99,23 @@ def evidence_document(evidence: "Evidence") -> dict[str, Any]:
             {"spki_sha256": one.spki_sha256, "kind": one.kind, "encrypted": one.encrypted, "part": one.part}
             for one in evidence.private_keys
         ),
-        "key_proofs": _different(
-            {"kind": one.kind, "spki_sha256": one.spki_sha256, "key_match": one.key_match, "method": one.method,
-             "part": one.part}
-            for one in evidence.key_proofs
-        ),
         "csrs": _different({"spki_sha256": one.spki_sha256, "part": one.part} for one in evidence.csrs),
         "unreadable_parts": [
             {"part": one.part, "reason": one.reason} for one in evidence.unreadable_parts
         ],
         "limits_hit": sorted(evidence.limits_hit),
+        "key_proofs": _different(
+            {"kind": one.kind, "spki_sha256": one.spki_sha256, "key_match": one.key_match, "method": one.method,
+             "part": one.part}
+            for one in evidence.key_proofs
+        ),
+        "grounds": list(evidence.grounds),
+        "suggested_spam": list(evidence.suggested_spam),
+        "claims_to_be_probe": evidence.probe_token is not None,
+        "forwarded_from": sorted(evidence.forwarded_from),
+        "differing_links": [
+            {"part": one.part, "shown": one.shown, "target": one.target} for one in evidence.differing_links
+        ],
     }  # fmt: skip
 
 
@@ -134,7 +141,10 @@ def _print_for_people(document: dict[str, Any]) -> None:
 
     for name in (
         "kind",
+        "grounds",
+        "suggested_spam",
         "from",
+        "forwarded_from",
         "subject",
         "date",
         "message_ids",
@@ -148,7 +158,9 @@ def _print_for_people(document: dict[str, Any]) -> None:
         "domains", "urls", "unclassified_hex", "limits_hit",
     ):  # fmt: skip
         _print_value(name, document[name])
-    for name in ("certificates", "private_keys", "key_proofs", "csrs", "unreadable_parts"):
+    for name in (
+        "certificates", "private_keys", "key_proofs", "csrs", "differing_links", "unreadable_parts",
+    ):  # fmt: skip
         _print_value(name, [_in_words(one) for one in document[name]])
     if not any(document[name] for name in ("identifiers", "certificates", "private_keys", "csrs")):
         print_line("No certificate or key is named or attached.")

@@ -100,6 +100,7 @@ def labels_of(evidence: "Evidence", context: Context) -> tuple[str, ...]:
         "unreadable_parts": bool(evidence.unreadable_parts),
         "limits_hit": bool(evidence.limits_hit),
         "unclassified_hex": bool(evidence.unclassified_hex),
+        "suggested_spam": bool(evidence.suggested_spam),
         "oversized": context.stands_for == "oversized",
         NOT_FETCHED: context.stands_for == "unreadable",
     }
