@@ -1,6 +1,6 @@
-"""Certificates made on the spot, with just the fault that a test is about."""
+"""Certificates, CRLs and OCSP responses made on the spot, with just the fault that a test is about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BEGIN, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC)
@@ -55,3 +56,35 @@ def make_certificate(  # noqa: PLR0913 - a test names the few that it is about
 def rsa_key(modulus: int, exponent: int = 65537) -> rsa.RSAPublicKey:
     """Return a public key of any numbers."""
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+
+
+def make_crl(
+    days: int = 7,
+    *,
+    reason: str = "key_compromise",
+    scope: x509.ExtensionType | None = None,
+    encoding: Encoding = Encoding.DER,
+) -> bytes:
+    """Return a CRL with one entry."""
+    entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(BEGIN)
+    entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), critical=False)
+    builder = x509.CertificateRevocationListBuilder(
+        name("Test CA"), BEGIN, BEGIN + timedelta(days=days), revoked_certificates=[entry.build()]
+    )
+    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+    if scope is not None:
+        builder = builder.add_extension(scope, critical=True)
+    return builder.sign(elliptic_key(), hashes.SHA256()).public_bytes(encoding)
+
+
+def make_ocsp(days: int = 4) -> bytes:
+    """Return an OCSP response that says good."""
+    issuer = x509.load_der_x509_certificate(make_certificate("ca.example"))
+    leaf = x509.load_der_x509_certificate(make_certificate("www.example.com"))
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=leaf, issuer=issuer, algorithm=hashes.SHA256(), cert_status=ocsp.OCSPCertStatus.GOOD,
+        this_update=BEGIN, next_update=BEGIN + timedelta(days=days), revocation_time=None,
+        revocation_reason=None,
+    )  # fmt: skip
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer)
+    return builder.sign(elliptic_key(), hashes.SHA256()).public_bytes(Encoding.DER)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from intake.cli.check import Item, Report
+from intake.cli.check_linters import outside
 from intake.cli.context import Context
 from intake.clock import wall_clock
 
@@ -36,6 +37,7 @@ def check_outside(report: Report, context: Context) -> None:
         smtp = config.smtp
         report.step("smtp", f"connecting to {smtp.host}", lambda: _smtp(smtp))
     report.step("crt.sh", f"asking {config.crtsh.base_url}", lambda: _crtsh(config))
+    report.step("linters", "asking for their versions", lambda: outside(config))
     report.step("heartbeat", "fetching its address", lambda: _heartbeat(config))
     report.step("clock", "comparing it with Slack's", lambda: _clock(context))
 

@@ -213,6 +213,8 @@ def lint_line(view: TicketView) -> str:
     parts = [f"{missing:,} not linted yet"] if missing else []
     if counts.lint_failed:
         parts.append(f"{counts.lint_failed:,} could not be linted: not checked, not clean")
+    if view.lint.absent:
+        parts.append(f"not checked by {', '.join(view.lint.absent)}, which is not installed")
     return ", ".join(parts)
 
 

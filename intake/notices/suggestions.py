@@ -29,6 +29,6 @@ def suggestion_words(name: str, at: datetime) -> str:
 
 def suggestion_lines(view: TicketView) -> Iterator[str]:
     """Say what the findings suggest for how many certificates, without any marks."""
-    for name, certificates in view.suggestions:
+    for name, certificates in view.lint.suggested:
         what = suggestion_words(name, view.ticket.received_at)
         yield what if view.counts.total == 1 else f"{what} — {count(certificates, 'certificate')}"

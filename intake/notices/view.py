@@ -20,11 +20,12 @@ from intake.notices.view_items import (
     CertificateCounts,
     FindingCount,
     ItemView,
+    LintSummary,
     chunks,
     count_certificates,
     load_items,
     lookups_ahead,
-    suggestions,
+    summarise_lint,
     worst_findings,
 )
 from intake.notices.view_revocation import RevocationView, load_revocations
@@ -80,7 +81,7 @@ class TicketView:
     reporters: tuple[str, ...]
     places: tuple[Place, ...]
     notices: tuple[Notice, ...]
-    suggestions: tuple[tuple[str, int], ...] = ()  # classification, for how many certificates
+    lint: LintSummary = field(default_factory=LintSummary)
     events: tuple[Event, ...] = ()  # the newest ones, oldest first
     items: tuple[ItemView, ...] = ()  # empty unless the view is whole
     item_numbers: dict[int, int] = field(default_factory=dict)  # row of an item → its number
@@ -149,7 +150,7 @@ class _Parts:
     revocations: dict[int, Revocations]
     counts: dict[int, CertificateCounts]
     worst: dict[int, tuple[FindingCount, ...]]
-    suggestions: dict[int, tuple[tuple[str, int], ...]]
+    lint: dict[int, LintSummary]
     ahead: dict[int, int]
     notices: dict[int, list[Notice]]
     events: dict[int, list[Event]]
@@ -171,7 +172,7 @@ def _load_parts(session: Session, numbers: list[int], *, whole: bool, first: int
         revocations=_revocations(session, numbers),
         counts=count_certificates(session, numbers),
         worst=worst_findings(session, numbers),
-        suggestions=suggestions(session, numbers),
+        lint=summarise_lint(session, numbers),
         ahead=lookups_ahead(session),
         notices=_by_ticket(_in(session, Notice, numbers, order=(Notice.due_at, Notice.id))),
         events=_events(session, numbers),
@@ -191,7 +192,7 @@ def _put_together(ticket: Ticket, parts: _Parts) -> TicketView:
         revocations=parts.revocations.get(number, Revocations()),
         counts=parts.counts.get(number, CertificateCounts()),
         worst=parts.worst.get(number, ()),
-        suggestions=parts.suggestions.get(number, ()),
+        lint=parts.lint[number],
         lookups_ahead=parts.ahead.get(number, 0),
         messages=tuple(messages),
         message_ids=tuple(sorted(parts.message_ids.get(number, ()))),

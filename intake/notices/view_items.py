@@ -65,6 +65,14 @@ class ItemView:
     findings: dict[str, int] = field(default_factory=dict)  # severity → how many
 
 
+@dataclass(frozen=True)
+class LintSummary:
+    """What linting means for a ticket as a whole."""
+
+    suggested: tuple[tuple[str, int], ...] = ()  # classification, for how many certificates
+    absent: tuple[str, ...] = ()  # linters that could not look, since they were not there
+
+
 def chunks(numbers: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
     """Yield the numbers in pieces that fit the parameters of one statement."""
     return (numbers[start : start + size] for start in range(0, len(numbers), size))
@@ -99,7 +107,15 @@ def count_certificates(session: Session, numbers: list[int]) -> dict[int, Certif
     return found
 
 
-def suggestions(session: Session, numbers: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:
+def summarise_lint(session: Session, numbers: list[int]) -> dict[int, LintSummary]:
+    """Return what linting means for each ticket."""
+    suggested, absent = _suggested(session, numbers), _absent_linters(session, numbers)
+    return {
+        number: LintSummary(suggested.get(number, ()), absent.get(number, ())) for number in numbers
+    }
+
+
+def _suggested(session: Session, numbers: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:
     """Return what findings suggest for certificates that nobody classified yet, and for how many."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for chunk in chunks(numbers):
@@ -120,6 +136,36 @@ def suggestions(session: Session, numbers: list[int]) -> dict[int, tuple[tuple[s
     return {ticket: tuple(many) for ticket, many in found.items()}
 
 
+def _absent_linters(session: Session, numbers: list[int]) -> dict[int, tuple[str, ...]]:
+    """Return the linters that were not there when certificates of a ticket were to be linted."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for chunk in chunks(numbers):
+        query = (
+            select_columns(col(Item.ticket), col(LintRun.linter))
+            .join(ItemCertificate, col(ItemCertificate.sha256) == col(LintRun.certificate))
+            .join(Item, col(Item.id) == col(ItemCertificate.item))
+            .where(
+                col(Item.ticket).in_(chunk),
+                col(LintRun.state) == "absent",
+                col(LintRun.id).in_(_newest_runs(_held(chunk))),
+            )
+            .distinct()
+            .order_by(col(LintRun.linter))
+        )
+        for ticket, linter in session.execute(query):
+            found[ticket].append(linter)
+    return {ticket: tuple(many) for ticket, many in found.items()}
+
+
+def _held(numbers: Sequence[int]) -> Select[str]:
+    """Return the query for the certificates of tickets."""
+    return (
+        select_columns(col(ItemCertificate.sha256))
+        .join(Item, col(Item.id) == col(ItemCertificate.item))
+        .where(col(Item.ticket).in_(numbers))
+    )
+
+
 def _newest_runs(certificates: Any) -> Select[int | None]:  # noqa: ANN401 - a query for digests
     """Return the query for the newest run of each linter over each of these certificates."""
     return (
@@ -135,11 +181,6 @@ def worst_findings(session: Session, numbers: list[int]) -> dict[int, tuple[Find
     not_in_force = func.min(case((col(LintFinding.in_force_at_issuance).is_(False), 1), else_=0))
     found: dict[int, list[FindingCount]] = defaultdict(list)
     for chunk in chunks(numbers):
-        held = (
-            select_columns(col(ItemCertificate.sha256))
-            .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(col(Item.ticket).in_(chunk))
-        )
         query = (
             select_columns(
                 col(Item.ticket),
@@ -152,7 +193,7 @@ def worst_findings(session: Session, numbers: list[int]) -> dict[int, tuple[Find
             .join(LintRun, col(LintRun.id) == col(LintFinding.run))
             .join(ItemCertificate, col(ItemCertificate.sha256) == col(LintRun.certificate))
             .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(col(Item.ticket).in_(chunk), col(LintRun.id).in_(_newest_runs(held)))
+            .where(col(Item.ticket).in_(chunk), col(LintRun.id).in_(_newest_runs(_held(chunk))))
             .group_by(col(Item.ticket), col(LintFinding.severity), col(LintFinding.code))
         )
         for ticket, severity, code, message, certificates, late in session.execute(query):

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.issue import make_crl, make_ocsp
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATES = ROOT / "fixtures" / "certificates"
@@ -105,3 +108,35 @@ def test_files_that_can_not_be_read_are_named_together():
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"nothing.pem: No such file or directory" in done.stderr
     assert b"Is a directory" in done.stderr
+
+
+def test_crls_and_ocsp_responses_are_known_by_their_content_and_linted(tmp_path):
+    files = {"a.bin": make_crl(days=20), "b.txt": make_ocsp(days=11)}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    pem = (CERTIFICATES / "clean.pem").read_bytes() + make_crl(days=7, encoding=Encoding.PEM)
+    (tmp_path / "c.pem").write_bytes(pem)
+
+    done = lint("--json", *(tmp_path / name for name in [*files, "c.pem"]))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 1
+    assert [line["profile"] for line in lines] == [
+        "TLS BR 2.2.5 CRL",
+        "RFC 6960",
+        "TLS BR 2.2.5 DV_FINAL_CERTIFICATE",
+        "TLS BR 2.2.5 CRL",
+    ]
+    assert all(set(line) == KEYS and line["readable"] for line in lines)
+    codes = [{one["code"] for one in line["findings"]} for line in lines]
+    assert "cabf.crl_invalid_validity_period" in codes[0]
+    assert codes[1] >= {"ocsp.valid_for_over_10_days"}
+
+
+def test_a_certificate_from_2017_is_judged_by_both_days():
+    done = lint("--json", CERTIFICATES / "clean_2017.pem")
+    (line,) = [json.loads(one) for one in done.stdout.splitlines()]
+    judged = {one["in_force_at_issuance"] for one in line["findings"]}
+
+    assert False in judged
+    assert all(one["citation"] for one in line["findings"])

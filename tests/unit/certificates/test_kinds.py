@@ -5,45 +5,18 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 from intake.certificates.kinds import CERTIFICATE, CRL, OCSP_RESPONSE, kind_of, lintables_in
 from intake.certificates.linting import examine
-from tests.issue import elliptic_key, make_certificate, name
+from tests.issue import make_certificate, make_crl, make_ocsp
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DAY = timedelta(days=1)
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
 
 
-def make_crl(
-    days: int = 7, reason: str = "key_compromise", scope=None
-) -> x509.CertificateRevocationList:
-    entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(NOW)
-    entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), critical=False).build()
-    builder = x509.CertificateRevocationListBuilder(
-        name("Test CA"), NOW, NOW + days * DAY, revoked_certificates=[entry]
-    )
-    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
-    if scope is not None:
-        builder = builder.add_extension(scope, critical=True)
-    return builder.sign(elliptic_key(), hashes.SHA256())
-
-
-def make_ocsp(days: int = 4) -> bytes:
-    issuer = x509.load_der_x509_certificate(make_certificate("ca.example"))
-    leaf = x509.load_der_x509_certificate(make_certificate("www.example.com"))
-    builder = ocsp.OCSPResponseBuilder().add_response(
-        cert=leaf, issuer=issuer, algorithm=hashes.SHA256(), cert_status=ocsp.OCSPCertStatus.GOOD,
-        this_update=NOW, next_update=NOW + days * DAY, revocation_time=None, revocation_reason=None,
-    )  # fmt: skip
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer)
-    return builder.sign(elliptic_key(), hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-CRL_DER = make_crl().public_bytes(Encoding.DER)
+CRL_DER = make_crl()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +37,7 @@ def test_the_bytes_say_what_they_are(der, kind):
 
 def test_a_file_may_hold_several_kinds_in_any_order():
     pem = (CERTIFICATES / "clean.pem").read_bytes()
-    crl = make_crl().public_bytes(Encoding.PEM)
+    crl = make_crl(encoding=Encoding.PEM)
 
     found = lintables_in(pem + b"some text\n" + crl + pem + crl)
 
@@ -79,14 +52,14 @@ def test_der_files_are_taken_as_they_are():
 
 
 def test_text_between_crls_is_nothing_to_lint():
-    crl = make_crl().public_bytes(Encoding.PEM)
+    crl = make_crl(encoding=Encoding.PEM)
 
     assert len(lintables_in(b"From: me\n\n" + crl + b"Regards")) == 1
 
 
 @pytest.mark.parametrize("days", [7, 12])
 def test_a_crl_is_valid_for_ten_days_at_most(days):
-    result = examine(make_crl(days).public_bytes(Encoding.DER), CRL)
+    result = examine(make_crl(days), CRL)
 
     assert (result.readable, result.profile) == (True, "TLS BR 2.2.5 CRL")
     codes = {one.code: one for one in result.findings}
@@ -96,7 +69,7 @@ def test_a_crl_is_valid_for_ten_days_at_most(days):
 
 
 def test_a_reason_that_is_not_allowed_is_found():
-    result = examine(make_crl(reason="certificate_hold").public_bytes(Encoding.DER), CRL)
+    result = examine(make_crl(reason="certificate_hold"), CRL)
 
     assert "cabf.crl_prohibited_reason_code" in {one.code for one in result.findings}
 
@@ -108,8 +81,8 @@ def test_a_list_of_ca_certificates_is_judged_as_one():
         only_contains_attribute_certs=False,
     )  # fmt: skip
 
-    by_scope = examine(make_crl(days=20, scope=scope).public_bytes(Encoding.DER), CRL)
-    by_validity = examine(make_crl(days=180).public_bytes(Encoding.DER), CRL)
+    by_scope = examine(make_crl(days=20, scope=scope), CRL)
+    by_validity = examine(make_crl(days=180), CRL)
 
     assert by_scope.profile == by_validity.profile == "TLS BR 2.2.5 ARL"
 

@@ -4,7 +4,7 @@ import pytest
 
 from intake.notices.cards import render_card
 from intake.notices.view import Place, Revocations
-from intake.notices.view_items import CertificateCounts, FindingCount
+from intake.notices.view_items import CertificateCounts, FindingCount, LintSummary
 from intake.tables import Message
 from tests.builders import NOW
 from tests.notice_builders import DAY, make_view
@@ -140,6 +140,38 @@ def test_what_was_not_checked_is_never_called_clean():
 )
 def test_the_card_says_whose_the_certificates_are(counts, words):
     assert words in card_text(make_view(counts=counts))
+
+
+def test_a_suggestion_is_told_with_its_window_and_is_no_verdict():
+    counts = CertificateCounts(total=3, ours=3, lint_done=3)
+    lint = LintSummary(suggested=(("weak_key", 1), ("not_issued_in_accordance", 2)))
+    text = card_text(make_view(counts=counts, lint=lint))
+
+    assert "*Suggested by findings*" in text
+    assert "weak_key: the private key is easily computed from the public key" in text
+    assert "BR 4.9.1.1(4) (2.2.6)" in text
+    assert "revoke within 1 d of T0, CRL reason keyCompromise — 1 certificate" in text
+    assert "revoke within 5 d of T0, CRL reason superseded — 2 certificates" in text
+    assert "A finding is no proof, and its absence no innocence" in text
+
+
+def test_without_suggestions_nothing_is_suggested():
+    assert "Suggested" not in card_text(make_view(counts=CertificateCounts(total=1, ours=1)))
+
+
+def test_a_linter_that_was_not_there_is_named():
+    counts = CertificateCounts(total=1, ours=1, lint_done=1)
+    text = card_text(make_view(counts=counts, lint=LintSummary(absent=("badkeys-blocklist",))))
+
+    assert "Lint found nothing; that is no proof that nothing is wrong" in text
+    assert "Not checked by badkeys-blocklist, which is not installed" in text
+
+
+def test_a_stranger_with_our_name_is_said_loudly():
+    text = card_text(make_view(labels=["names_our_ca"], messages=(message(kind="unparsed"),)))
+
+    assert ":rotating_light: *A certificate names our CA as its issuer" in text
+    assert ":mag: *The mail could not be read by machine" in text
 
 
 def test_trouble_with_the_look_up_is_told():

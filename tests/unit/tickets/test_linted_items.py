@@ -190,7 +190,7 @@ def test_a_suggestion_is_shown_until_a_person_classifies(room: Room) -> None:
     def shown():
         with room.database.read() as session:
             view = ticket_view(session, 1)
-        return view.suggestions, view_as_json(view)["certificates"][0]["suggested_reason"]
+        return view.lint.suggested, view_as_json(view)["certificates"][0]["suggested_reason"]
 
     before = shown()
     with room.write() as session:
@@ -206,7 +206,7 @@ def test_what_is_not_ours_gets_no_suggestion_on_the_card(room: Room) -> None:
     lint(room, saying(pkilint=("done", INTERNAL)))
 
     with room.database.read() as session:
-        assert ticket_view(session, 1).suggestions == ()
+        assert ticket_view(session, 1).lint.suggested == ()
     assert room.all(Ticket)[0].priority == "normal"
 
 
