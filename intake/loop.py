@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from intake.database import is_environment_error
 from intake.errors import OutsideUnavailableError
+from intake.logs import describe
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +104,3 @@ class Loop:
             "new reports meanwhile. Next: look at the disk and the database of the mail host, "
             "then at the log: journalctl -u intake"
         )
-
-
-def describe(error: Exception) -> str:
-    """Say an error in one line, without parameters of statements."""
-    text = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-    return f"{text} ({type(error).__name__})" if text else type(error).__name__

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from intake.archive.partial import what_is_lacking
@@ -27,7 +27,8 @@ from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
 from intake.evidence.extract import Evidence, Limits, unread_evidence
-from intake.jobs import do_each, finish, run_due, run_together
+from intake.jobs import Handler, do_each, finish, run_due, run_together
+from intake.logs import log_work
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
 from intake.notices.outbox import Media, deliver_due
 from intake.notices.trouble import tell_trouble
@@ -91,13 +92,21 @@ def poll(parts: Parts, mailbox: MailboxSection) -> PollResult:
         with parts.database.write() as session:
             archive_batch(session, parts.key, batch, our_hosts=our_hosts, now=parts.clock())
 
-    return poll_mailbox(
+    started = time.monotonic()
+    result = poll_mailbox(
         parts.database,
         mailbox,
         keep=keep,
         clock=parts.clock,
         oversize=parts.config.service.oversize,
     )
+    if result.new_messages or result.gone_unseen or result.unfinished:
+        log_work(
+            logger, "mailbox read", mailbox=mailbox.name, folders=result.folders,
+            new=result.new_messages, gone_unseen=result.gone_unseen,
+            unfinished=result.unfinished, ms=_ms(started),
+        )  # fmt: skip
+    return result
 
 
 # ---- 3: archive → evidence → ticket ------------------------------------------------------------
@@ -174,7 +183,7 @@ def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
     now = parts.clock()
     with parts.database.write() as session:
         message = session.get_one(Message, int(job.subject))
-        decide_message(session, message, evidence, desk=parts.desk, now=now)
+        decision = decide_message(session, message, evidence, desk=parts.desk, now=now)
         index_text(
             session,
             int(job.subject),
@@ -183,6 +192,35 @@ def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
             body=evidence.text,
         )
         finish(session, job)
+    log_work(
+        logger, "message decided", message=job.subject, sha256=message.sha256[:16],
+        bytes=message.size, decision=decision.kind, ticket=decision.ticket, kind=evidence.kind,
+        identifiers=len(evidence.identifiers), certificates=len(evidence.certificates),
+        private_keys=len(evidence.private_keys), unreadable=len(evidence.unreadable_parts),
+        limits=len(evidence.limits_hit), seconds_after_receipt=_seconds(message.received_at, now),
+    )  # fmt: skip
+
+
+def _ms(since: float) -> int:
+    return round((time.monotonic() - since) * 1000)
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return round((now - since).total_seconds())
+
+
+def logged(handle: Handler) -> Handler:
+    """Return a handler that says in the log what it did, whether it was finished or put off."""
+
+    def handle_and_say(job: Job) -> None:
+        started = time.monotonic()
+        handle(job)
+        log_work(
+            logger, "job taken", kind=job.kind, subject=job.subject[:16], ticket=job.ticket,
+            state=job.state, attempts=job.attempts, error=job.last_error, ms=_ms(started),
+        )  # fmt: skip
+
+    return handle_and_say
 
 
 # ---- 4: items → certificates → findings --------------------------------------------------------
@@ -198,7 +236,7 @@ def resolve_waiting(parts: Parts) -> int:
     return run_due(
         parts.database,
         ("resolve_item",),
-        partial(resolve_item, parts.database, parts.crtsh, parts.desk, parts.clock),
+        logged(partial(resolve_item, parts.database, parts.crtsh, parts.desk, parts.clock)),
         clock=parts.clock,
     )
 
@@ -232,7 +270,7 @@ def watch_waiting(parts: Parts) -> int:
     work = partial(
         watch_revocation, parts.database, parts.revocation, parts.desk, parts.clock, rhythm
     )
-    return run_due(parts.database, (WATCH,), work, clock=parts.clock, limit=WATCHED_AT_ONCE)
+    return run_due(parts.database, (WATCH,), logged(work), clock=parts.clock, limit=WATCHED_AT_ONCE)
 
 
 # ---- 5: what is owed → notices → people --------------------------------------------------------

@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 
 from intake.cli.context import Context, add_command, open_context
@@ -21,10 +20,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(options: argparse.Namespace) -> int:
     """Run the service until SIGTERM or Ctrl-C."""
     from intake.database import one_writer
+    from intake.logs import log_thread_failure
     from intake.service import Service, assemble
 
-    start_logging()
+    threading.excepthook = log_thread_failure
     context = open_context(options)
+    _start_logging(context)
     refuse_invented_times(context)
     require_files(context)
     stop = threading.Event()
@@ -48,8 +49,8 @@ def poll(options: argparse.Namespace) -> int:
     """Do one pass and end; status 4 if a mailbox could not be read."""
     from intake.service import poll_once
 
-    start_logging()
     context = open_context(options)
+    _start_logging(context)
     require_files(context)
     troubles = poll_once(context.config, context.database, context.clock)
     for trouble in troubles:
@@ -76,14 +77,8 @@ def require_files(context: Context) -> None:
     require(context.config)
 
 
-def start_logging() -> None:
-    """Log to stderr; journald adds the time itself."""
+def _start_logging(context: Context) -> None:
+    from intake.logs import start_logging
+
     in_journal = "JOURNAL_STREAM" in os.environ
-    form = "%(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format=form if in_journal else f"%(asctime)s {form}",
-    )
-    for chatty in ("apscheduler", "httpx", "httpcore", "slack_sdk", "imapclient"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    start_logging(context.config.service.log_format, in_journal=in_journal)

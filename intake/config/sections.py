@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -77,6 +77,7 @@ class ServiceSection(Section):
     testing: bool = Field(default=False, strict=True)
     heartbeat_url: HeartbeatAddress | None = None  # fetched after each good poll
     health_port: Port | None = None  # /healthz, /readyz and /metrics on 127.0.0.1
+    log_format: Literal["text", "json"] = "text"
     oversize: Size = OVERSIZE  # a larger message is never held in memory whole
     digest_at: str = Field(default="08:00", pattern=HOUR)  # UTC
     reconcile_at: str = Field(default="03:30", pattern=HOUR)  # UTC

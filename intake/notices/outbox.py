@@ -5,6 +5,7 @@ transaction, and marked after success. Where Slack fails for any reason the noti
 the same pass; a new card is tried in Slack again all the same, because there people work.
 """
 
+import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +16,14 @@ from sqlmodel import Session, col, or_, select
 from intake.clock import Clock
 from intake.database import Database
 from intake.events import SERVICE, record_event
+from intake.logs import log_work
 from intake.notices.delivery import Delivery, Media, Outcome
 from intake.notices.view import TicketView, ticket_view
 from intake.tables import Notice
 
 __all__ = ["Backlog", "Media", "backlog", "claim", "deliver_due", "release_notice_leases", "settle"]
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 FIRST_RETRY = timedelta(seconds=30)
@@ -47,6 +51,11 @@ def deliver_due(
         )
         with database.write() as session:
             settle(session, notice, outcome, clock())
+        log_work(
+            logger, "notice taken", key=notice.key, kind=notice.kind, ticket=notice.ticket,
+            state=outcome.state, medium=outcome.medium, reached=outcome.reached_somebody,
+            handed_over=outcome.handed_over, error=outcome.error_code, attempt=notice.attempts + 1,
+        )  # fmt: skip
         delivered += outcome.reached_somebody
     return delivered
 
