@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
             "at": _at(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": _message(record),
+            "event": _message(record),
             **_facts(record),
             **({"error": failure} if failure else {}),
         }
