@@ -6,6 +6,7 @@ what was stored under such a text is found by it.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 REPLACEMENT = "\ufffd"
@@ -31,10 +32,29 @@ def storable(text: str) -> str:
 
 def storable_parameters(value: Any) -> Any:  # noqa: ANN401 - whatever a driver is given
     """Return a statement's parameters with every text in them storable."""
+    return _storable(value) if _needs_care((value,)) else value
+
+
+def _needs_care(values: Iterable[Any]) -> bool:
+    """Say whether a text may not be storable; this stands on the way of every statement."""
+    for value in values:
+        kind = value.__class__
+        if kind is str:
+            if "\x00" in value or not value.isascii():
+                return True
+        elif kind is tuple or kind is list:
+            if _needs_care(value):
+                return True
+        elif kind is dict and _needs_care(value.values()):
+            return True
+    return False
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str):
         return storable(value)
-    if isinstance(value, dict):
-        return {name: storable_parameters(one) for name, one in value.items()}
+    if isinstance(value, Mapping):
+        return {name: _storable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(map(storable_parameters, value))
+        return type(value)(map(_storable, value))
     return value
