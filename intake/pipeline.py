@@ -26,7 +26,7 @@ from intake.clock import Clock
 from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
-from intake.evidence.extract import Evidence, Limits, unread_evidence
+from intake.evidence.extract import LIGHT, READ_AGAIN, Evidence, Limits, unread_evidence
 from intake.jobs import Handler, do_each, finish, run_due, run_together
 from intake.logs import log_work
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
@@ -160,13 +160,22 @@ def read_evidence(reader: Worker, raw: bytes) -> Evidence:
             if failure.reason == "crashed" and attempt == 0:
                 _make_sure_it_lives(reader)
                 continue
-            return unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+            return _read_lightly(reader, raw, f"reading it {failure.reason.replace('_', ' ')}")
     raise AssertionError
 
 
-def _read_in(reader: Worker, raw: bytes) -> Evidence:
+def _read_lightly(reader: Worker, raw: bytes, why: str) -> Evidence:
+    """Read the text at least, so that a hostile attachment hides nothing that the text says."""
+    try:
+        evidence = _read_in(reader, raw, LIGHT)
+    except WorkerFailure:
+        return unread_evidence(raw, why)
+    return replace(evidence, limits_hit=(f"{why}; {READ_AGAIN}", *evidence.limits_hit))
+
+
+def _read_in(reader: Worker, raw: bytes, limits: Limits | None = None) -> Evidence:
     evidence: Evidence = reader.call(
-        "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
+        "intake.evidence.extract:extract_evidence", raw, limits or Limits(), seconds=READ_SECONDS
     )
     return evidence
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,19 +57,25 @@ def _read_bytes(name: str) -> bytes:
 
 def read_in_worker(raw: bytes) -> "Evidence":
     """Extract the evidence where hostile bytes can do no harm."""
-    from intake.evidence.extract import Limits, unread_evidence
+    from intake.evidence.extract import LIGHT, READ_AGAIN, Limits, unread_evidence
     from intake.workers import Worker, WorkerFailure
 
     worker = Worker(memory_bytes=MEMORY)
+    why = ""
     try:
-        evidence: Evidence = worker.call(
-            "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=SECONDS
-        )
-    except WorkerFailure as failure:
-        return unread_evidence(raw, REASONS.get(failure.reason, "the message could not be read"))
+        for limits in (Limits(), LIGHT):
+            try:
+                evidence: Evidence = worker.call(
+                    "intake.evidence.extract:extract_evidence", raw, limits, seconds=SECONDS
+                )
+            except WorkerFailure as failure:
+                why = why or REASONS.get(failure.reason, "the message could not be read")
+            else:
+                again = (f"{why}; {READ_AGAIN}",) if why else ()
+                return replace(evidence, limits_hit=(*again, *evidence.limits_hit))
     finally:
         worker.close()
-    return evidence
+    return unread_evidence(raw, why)
 
 
 def evidence_document(evidence: "Evidence") -> dict[str, Any]:

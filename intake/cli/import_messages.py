@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 MESSAGES_AT_ONCE = 100  # in one transaction
 BYTES_AT_ONCE = 32_000_000
 READER_MEMORY = 1_500_000_000  # bytes of address space
-READ_SECONDS = 20.0
 MOST_NAMED = 10
 
 
@@ -208,16 +207,9 @@ def _settled(desks: Desks, batch: Sequence["FoundMail"]) -> set[str]:
 
 
 def _read(reader: "Worker", raw: bytes) -> "Evidence":
-    from intake.evidence.extract import Limits, unread_evidence
-    from intake.workers import WorkerFailure
+    from intake.pipeline import read_evidence
 
-    try:
-        evidence: Evidence = reader.call(
-            "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
-        )
-    except WorkerFailure as failure:
-        return unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
-    return evidence
+    return read_evidence(reader, raw)
 
 
 def _receipt(desks: Desks, raw: bytes, now: datetime) -> "Receipt":

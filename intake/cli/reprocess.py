@@ -107,20 +107,14 @@ def reprocess(
     """Derive one message again; write what it shows, and return what differed."""
     from intake.archive.partial import what_is_lacking
     from intake.archive.store import raw_bytes
-    from intake.cli.message import READ_SECONDS
-    from intake.evidence.extract import Limits, unread_evidence
+    from intake.evidence.extract import Limits
+    from intake.pipeline import read_evidence
     from intake.tables import Message
-    from intake.workers import WorkerFailure
 
     with context.database.read() as session:
         raw = raw_bytes(session, key, row, most=Limits().raw_bytes + 1)
         lacking = what_is_lacking(session, session.get_one(Message, row))
-    try:
-        evidence = reader.call(
-            "intake.evidence.extract:extract_evidence", raw, Limits(), seconds=READ_SECONDS
-        )
-    except WorkerFailure as failure:
-        evidence = unread_evidence(raw, f"reading it {failure.reason.replace('_', ' ')}")
+    evidence = read_evidence(reader, raw)
     if lacking is not None:
         evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
     with context.database.write() as session:

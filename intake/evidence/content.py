@@ -194,6 +194,8 @@ def _signed_content(piece: Piece) -> list[Piece]:
 
 def _read_document(piece: Piece, gathering: Gathering) -> list[Piece] | None:
     data = piece.data
+    if not gathering.limits.documents:
+        return None
     if data.startswith(tnef.MAGIC):
         return _contents(piece, tnef.read_tnef(data))
     if data.startswith(rich_text.MAGIC):

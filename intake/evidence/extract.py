@@ -33,6 +33,8 @@ from intake.evidence.proving import open_what_is_locked
 from intake.evidence.quoted import find_forwarded, find_tokens
 from intake.evidence.texts import scan_text
 from intake.evidence.values import (
+    LIGHT,
+    READ_AGAIN,
     Evidence,
     FoundCertificate,
     FoundCsr,
@@ -43,8 +45,18 @@ from intake.evidence.values import (
 )
 
 __all__ = [
-    "LEFT_OUT", "Evidence", "FoundCertificate", "FoundCsr", "FoundKey", "Identifier", "Limits",
-    "UnreadablePart", "extract_evidence", "unread_evidence",
+    "LEFT_OUT",
+    "LIGHT",
+    "READ_AGAIN",
+    "Evidence",
+    "FoundCertificate",
+    "FoundCsr",
+    "FoundKey",
+    "Identifier",
+    "Limits",
+    "UnreadablePart",
+    "extract_evidence",
+    "unread_evidence",
 ]  # fmt: skip
 
 MOST_ROUNDS = 3  # locked archives within locked archives

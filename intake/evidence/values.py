@@ -32,6 +32,15 @@ class Limits:
     urls: int = 20_000
     keys: int = 200  # private keys of 2048 bits that are checked; larger ones count for more
     domains: int = 20_000
+    documents: bool = True  # whether PDF, Outlook and old Office files are opened
+
+
+# For a second try where the whole can't be read in time: the text counts more than the attachments.
+LIGHT = Limits(
+    raw_bytes=8 * MIB, parts=200, html_bytes=MIB // 4, text_chars=4 * MIB, archive_depth=0, identifiers=20_000,
+    keys=20, documents=False,
+)  # fmt: skip
+READ_AGAIN = "it was read again without what its attachments pack"
 
 
 @dataclass(frozen=True)
