@@ -104,8 +104,7 @@ def make_world(
             slack_url=slack.base_url,
             crtsh_url=crtsh.base_url,
             smtp_port=mail.port,
-            issuing_cas=f'"{CERTIFICATES}/issuing_ca.pem"',
-            **options,
+            **({"issuing_cas": f'"{CERTIFICATES}/issuing_ca.pem"'} | options),
         )
         database, _ = initialise_database(config.database.url, busy_timeout=busy_timeout)
         with database.write() as session:

@@ -47,6 +47,7 @@ class _Kept:
     """A CRL that was fetched a moment ago."""
 
     at: float
+    fetched_at: datetime
     opened: SoundCrl | Answer
     fetched: Fetched = field(default_factory=lambda: Fetched(b""))
 
@@ -86,7 +87,7 @@ class RevocationClient:
     def _crl(self, ca: IssuingCa, url: str, now: datetime) -> _Kept:
         with self._lock:
             kept = self._crls.get((url, ca.certificate))
-            if kept is not None and self._monotonic() - kept.at < CRL_KEPT_SECONDS:
+            if kept is not None and self._is_fresh(kept, now):
                 return kept
             kept = self._fetch_crl(ca, url, now)
             while len(self._crls) >= MOST_CRLS_KEPT:
@@ -94,13 +95,18 @@ class RevocationClient:
             self._crls[url, ca.certificate] = kept
             return kept
 
+    def _is_fresh(self, kept: _Kept, now: datetime) -> bool:
+        """Say whether a list was fetched a moment ago, by the wall clock too: it may have been set."""
+        apart = abs((now - kept.fetched_at).total_seconds())
+        return max(self._monotonic() - kept.at, apart) < CRL_KEPT_SECONDS
+
     def _fetch_crl(self, ca: IssuingCa, url: str, now: datetime) -> _Kept:
         try:
             fetched = self._fetcher.fetch(url, most_bytes=MOST_CRL_BYTES)
         except FetchError as error:
-            return _Kept(self._monotonic(), unavailable(str(error)))
+            return _Kept(self._monotonic(), now, unavailable(str(error)))
         opened = open_crl(fetched.body, ca=ca, url=url, now=now)
-        return _Kept(self._monotonic(), opened, fetched)
+        return _Kept(self._monotonic(), now, opened, fetched)
 
     def _ask_ocsp(self, question: Question, url: str, now: datetime) -> SourceAnswer:
         try:
