@@ -146,26 +146,32 @@ class Server:
         return self._imap
 
     def _log_in(self) -> None:
-        box, credential = self._mailbox, self._credential
-        user = box.username
-        if box.auth == "xoauth2":
-            self._authenticate("XOAUTH2", f"user={user}\x01auth=Bearer {credential}\x01\x01", b"")
-        elif box.auth == "oauthbearer":
-            form = f"n,a={user},\x01host={box.host}\x01port={box.port}\x01"
-            self._authenticate("OAUTHBEARER", f"{form}auth=Bearer {credential}\x01\x01", b"\x01")
+        box = self._mailbox
+        if box.auth != "password":
+            try:
+                self._by_token()
+            except imaplib.IMAP4.error:  # it may have run out: once more, with a new one
+                forget_token(box.token_command, self._credential)
+                self._credential = bearer_token(box.token_command)
+                self._by_token()
         elif "AUTH=PLAIN" in self.imap.capabilities:
-            self._authenticate("PLAIN", f"\0{user}\0{credential}", b"")
+            self._authenticate("PLAIN", f"\0{box.username}\0{self._credential}", b"")
         else:
-            self._ok(*self.imap.login(_arg(quote(user.encode())), credential))
+            self._ok(*self.imap.login(_arg(quote(box.username.encode())), self._credential))
+
+    def _by_token(self) -> None:
+        box, bearer = self._mailbox, f"auth=Bearer {self._credential}\x01\x01"
+        if box.auth == "xoauth2":
+            self._authenticate("XOAUTH2", f"user={box.username}\x01{bearer}", b"")
+        else:
+            place = f"host={box.host}\x01port={box.port}"
+            form = f"n,a={box.username},\x01{place}\x01{bearer}"
+            self._authenticate("OAUTHBEARER", form, b"\x01")
 
     def _authenticate(self, mechanism: str, answer: str, after: bytes) -> None:
         """Answer the server's challenge once; a second one is its reason for a refusal."""
         answers = iter((answer.encode(), after))
-        try:
-            self._ok(*self.imap.authenticate(mechanism, lambda _: next(answers, b"")))
-        except imaplib.IMAP4.error:
-            forget_token(self._mailbox.token_command, self._credential)
-            raise
+        self._ok(*self.imap.authenticate(mechanism, lambda _: next(answers, b"")))
 
     def _number(self, code: str) -> int | None:
         _, values = self.imap.response(code)

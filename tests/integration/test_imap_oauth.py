@@ -20,6 +20,7 @@ from intake.errors import ConfigError, OutsideUnavailableError
 from intake.mailbox import token
 from intake.mailbox.imap import ImapSession
 from intake.mailbox.token import bearer_token, forget_token
+from intake.reconcile.server import Server
 from tests.builders import make_config, make_message
 from tests.conftest import need
 from tests.reading import Reader
@@ -204,3 +205,29 @@ def test_password_and_token_are_not_mixed(tmp_path: Path, lines: str, problem: s
     keeps_password = 'auth = "' not in lines or "kerberos" in lines
     with pytest.raises(ConfigError, match=problem):
         make_config(tmp_path, imap_ca=lines, **({} if keeps_password else {"password": ""}))
+
+
+@pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer"])
+def test_the_second_reader_logs_in_with_a_token_too_and_asks_for_a_new_one_once(
+    server: DovecotServer, program: TokenProgram, tmp_path: Path, auth: str
+) -> None:
+    program.prints(jwt(valid=-60), jwt())
+
+    with Server(section(server, tmp_path, program, auth=auth)) as reader:
+        assert "INBOX" in [folder.name for folder in reader.folders()]
+
+    assert program.count() == 2
+
+
+def test_a_token_that_is_refused_twice_is_not_shown_by_the_second_reader(
+    server: DovecotServer, program: TokenProgram, tmp_path: Path
+) -> None:
+    program.prints(jwt(valid=-60))
+
+    with (
+        pytest.raises(OutsideUnavailableError, match="logging in") as caught,
+        Server(section(server, tmp_path, program, auth="xoauth2")),
+    ):
+        pass
+
+    assert jwt(valid=-60)[:40] not in str(caught.value)
