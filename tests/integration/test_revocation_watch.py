@@ -37,6 +37,8 @@ from tests.ca import MakeCa, Publisher, publisher
 from tests.servers import free_port
 from tests.unit.tickets.room import Room, make_desk
 
+pytestmark = pytest.mark.both_databases
+
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 RHYTHM = Rhythm(HOUR, 10 * MINUTE)

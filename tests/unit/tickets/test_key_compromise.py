@@ -19,6 +19,8 @@ from tests.ca import MakeCa
 from tests.keys import jws, pem, request, spki
 from tests.unit.tickets.room import HOUR, T0, Room, crtsh, make_desk
 
+pytestmark = pytest.mark.both_databases
+
 CA = MakeCa()
 ELSEWHERE = MakeCa("Another CA")
 KEY = ec.generate_private_key(ec.SECP256R1())
