@@ -140,6 +140,7 @@ class WatchedMailbox(SQLModel, table=True):
     trouble: str | None = None  # why it can't be read at the moment
     trouble_since: datetime | None = None
     reconciled_at: datetime | None = None  # when the second reader last compared it whole
+    differences: int = 0  # that it found then
 
 
 class Reconciliation(SQLModel, table=True):

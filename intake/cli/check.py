@@ -235,6 +235,7 @@ def _check_stored(report: Report, context: Context) -> None:
     report.step("event log", "following its chain", lambda: _events(context))
     report.step("accounts", "adding up messages", lambda: _accounts(context))
     report.step("UID accounts", "adding up UIDs", lambda: _uids(context))
+    report.step("second reader", "looking when it looked", lambda: _second_reader(context))
     report.step("work", "looking for what is stuck", lambda: _stuck(context))
 
 
@@ -307,6 +308,30 @@ def _uids(context: Context) -> Iterator[Item]:
         names = ("stored", "gone since", "gone before we looked", "not handed out")
         found = " + ".join(f"{count} {name}" for count, name in zip(parts, names, strict=True))
         yield Item("UID accounts", tried, "ok", f"{len(accounts)} folders, {total} UIDs = {found}")
+
+
+def _second_reader(context: Context) -> Iterator[Item]:
+    """Say what the second reader found the last time, and warn if that is too long ago."""
+    from intake.reconcile.tell import next_time
+    from intake.tables import WatchedMailbox
+
+    tried, fix = "looking what it found", "run `intake reconcile`"
+    for mailbox in context.config.mailbox:
+        with context.database.read() as session:
+            watched = session.get(WatchedMailbox, mailbox.name)
+            due_at = next_time(session, mailbox.name, context.config.service.reconcile_at)
+        if watched is None or due_at is None:
+            continue
+        at = watched.reconciled_at
+        found = f"{mailbox.name}: it looked at {at:%Y-%m-%d %H:%M} UTC" if at else mailbox.name
+        result: Result = "ok"
+        if watched.differences:
+            result, found = "failed", f"{found} and found {watched.differences} differences"
+        elif context.now > due_at + timedelta(days=1):
+            result, found = "warning", f"{found}: it should have looked at {due_at:%Y-%m-%d %H:%M}"
+        elif at is None:
+            found += f": it looks for the first time at {due_at:%Y-%m-%d %H:%M} UTC"
+        yield Item("second reader", tried, result, found, fix)
 
 
 def _stuck(context: Context) -> Iterator[Item]:

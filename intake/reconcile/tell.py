@@ -25,7 +25,7 @@ def record(
     """Write down how a mailbox compared; differences are told, once a day while they last."""
     watched = session.get(WatchedMailbox, result.mailbox)
     if watched is not None:
-        watched.reconciled_at = result.at
+        watched.reconciled_at, watched.differences = result.at, len(result.differences)
         session.add(watched)
     record_event(
         session,

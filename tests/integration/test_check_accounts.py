@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from intake.mailbox.folder import FetchedMessage, UidRange
-from intake.tables import Sighting
+from intake.tables import Sighting, WatchedMailbox
 from tests.builders import make_message
 from tests.desk import Installation, make_installation
 
@@ -93,3 +93,49 @@ def test_p51_a_uid_that_nothing_accounts_for_is_a_failure(
     assert (status, uids["result"]) == (1, "failed")
     assert "1 UNACCOUNTED FOR" in uids["detail"]
     assert "intake reconcile" in uids["fix"]
+
+
+# ---- the second reader -------------------------------------------------------------------------
+
+
+def watched(installation: Installation, **values: Any) -> None:
+    installation.read_folder(NOW - timedelta(hours=1), messages=fetched(1), cursor=1)
+    installation.process(NOW)
+    with installation.database.write() as session:
+        row = WatchedMailbox(name="cps", watch_from=NOW, last_good_poll_at=NOW, **values)
+        session.add(row)
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "result", "text"),
+    [
+        ({}, 0, "ok", "for the first time at 2026-11-25 03:30 UTC"),
+        ({"reconciled_at": NOW - timedelta(hours=8)}, 0, "ok", "it looked at 2026-11-24 04:00"),
+        (
+            {"reconciled_at": NOW - timedelta(days=3)},
+            0,
+            "warning",
+            "it should have looked at 2026-11-22 03:30",
+        ),
+        (
+            {"reconciled_at": NOW - timedelta(hours=8), "differences": 2},
+            1,
+            "failed",
+            "and found 2 differences",
+        ),
+    ],
+)
+def test_what_the_second_reader_found_and_when(
+    installation: Installation,
+    capsys: pytest.CaptureFixture[str],
+    values: dict[str, Any],
+    status: int,
+    result: str,
+    text: str,
+) -> None:
+    watched(installation, **values)
+
+    got, item = checked(installation, capsys, "second reader")
+
+    assert (got, item["result"]) == (status, result)
+    assert text in item["detail"]
