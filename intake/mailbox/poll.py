@@ -297,7 +297,10 @@ class _Poll:
             return  # read again from the beginning
         plan = FetchPlan((), (), known.cursor.first_uid or 1, known.cursor.uid, restart=False)
         for one in large:
-            self._fetch_pieces(folder, status, plan, one)
+            if self.server.hands_out_pieces(one.uid):
+                self._fetch_pieces(folder, status, plan, one)
+            elif self.server.still_listed([one.uid]):
+                self._fetch_undivided(folder, status, plan, one)
 
     def _fetch_pieces(
         self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, one: Lacking
@@ -320,6 +323,19 @@ class _Poll:
                 self.tally.new_messages += 1
                 return
         self.tally.unfinished = True
+
+    def _fetch_undivided(
+        self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, one: Lacking
+    ) -> None:
+        """Fetch a message in one go, however large: the server's pieces of it are wrong."""
+        whole = next(iter(self.server.fetch([one.uid])), None)
+        if whole is None:
+            return
+        rest = whole.raw[one.kept_bytes :]
+        piece = MessagePiece(one.uid, whole.internal_date, one.kept_bytes, rest, is_last=True)
+        batch = self._batch(folder, status, plan, got=Fetched(), read_at=None)
+        self._keep(replace(batch, piece=piece))
+        self.tally.new_messages += 1
 
     def _compare(
         self, folder: FolderInfo, status: FolderStatus, plan: FetchPlan, read_at: datetime
