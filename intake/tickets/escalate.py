@@ -36,7 +36,7 @@ def escalate_ticket(session: Session, number: int, desk: Desk, now: datetime) ->
     Steps that were missed are told at once, in one notice to each of those who would have been
     told, which names them all.
     """
-    ticket = session.get_one(Ticket, number, with_for_update=True)
+    ticket = session.get_one(Ticket, number)
     tracks = open_tracks(session, ticket, desk.chains)
     due = due_steps([one.track for one in tracks], now)
     written = 0

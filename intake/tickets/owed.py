@@ -14,14 +14,14 @@ MOST_NUMBER = 2**31 - 1  # a number from outside may be larger than any database
 
 
 def load_ticket(session: Session, number: int) -> Ticket:
-    """Return a ticket, locked against others where the database locks rows.
+    """Return a ticket.
 
     Raises:
         IntakeError: if there is none of this number.
     """
     ticket = None
     if 0 < number <= MOST_NUMBER:
-        query = select(Ticket).where(Ticket.id == number).with_for_update()
+        query = select(Ticket).where(Ticket.id == number)
         ticket = session.exec(query).first()
     if ticket is None:
         message = f"There is no ticket {number}. `intake ticket list` shows those there are."
