@@ -141,15 +141,17 @@ class LintPool:
 
 
 def _batches(tasks: Sequence[LintTask]) -> Iterator[list[LintTask]]:
+    """Yield the tasks in order; a large one stands alone."""
     batch: list[LintTask] = []
     for task in tasks:
-        if len(task.der) > LARGE:
-            yield [task]
-            continue
-        batch.append(task)
-        if len(batch) == AT_ONCE:
+        is_large = len(task.der) > LARGE
+        if batch and (is_large or len(batch) == AT_ONCE):
             yield batch
             batch = []
+        if is_large:
+            yield [task]
+        else:
+            batch.append(task)
     if batch:
         yield batch
 

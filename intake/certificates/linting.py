@@ -85,9 +85,10 @@ class BuiltIn:
             return LintResult(self.name, "", None, "absent", detail="not installed")
         try:
             profile, findings = self.check(subject)
-        except MemoryError:
+        except (MemoryError, KeyboardInterrupt):
             raise  # the worker says so
-        except Exception as error:  # noqa: BLE001 - the lint runner: its crash is "not checked"
+        except BaseException as error:  # noqa: BLE001 - the lint runner: its crash is "not checked",
+            # a panic in a linter's native code and an attempt to end the process too
             detail = f"{type(error).__name__} {error}"[:200]
             return LintResult(self.name, its_version, None, "failed", detail=detail)
         return LintResult(self.name, its_version, profile, "done", tuple(findings))
@@ -224,11 +225,14 @@ def _check_list(subject: Subject) -> list[Finding]:
         return [_ours("der.not_a_certificate", "fatal", subject, f"no {subject.kind} can be read")]
     if subject.kind != OCSP_RESPONSE:
         return []
-    response = ocsp.load_der_ocsp_response(subject.der)
-    since, until = response.this_update_utc, response.next_update_utc
-    if until is None or until - since <= LONGEST_OCSP:
+    spans = [
+        one.next_update_utc - one.this_update_utc
+        for one in ocsp.load_der_ocsp_response(subject.der).responses
+        if one.next_update_utc is not None
+    ]
+    if not spans or max(spans) <= LONGEST_OCSP:
         return []
-    text = f"The OCSP response is valid for {(until - since).days} days."
+    text = f"The OCSP response is valid for {max(spans).days} days."
     return [_ours("ocsp.valid_for_over_10_days", "error", subject, text)]
 
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ POISON = "1.3.6.1.4.1.11129.2.4.3"  # RFC 6962 3.1
 READERS = ("cryptography", "asn1crypto", "der")
 # What the two libraries were seen to raise on broken certificates.
 REFUSALS = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError,
-    RecursionError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
-    CryptographyDeprecationWarning,
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError,
+    RuntimeError, struct.error, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+    x509.ExtensionNotFound, x509.UnsupportedGeneralNameType, CryptographyDeprecationWarning,
 )  # fmt: skip
 PEM_BLOCK = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END (?:X509 |TRUSTED )?CERTIFICATE",
@@ -100,7 +101,7 @@ def _read(der: bytes, parts: CertificateParts | None, problems: list[str]) -> Ce
             "ignore", message="Attribute's length must be", category=UserWarning
         )
         values, used = _read_fields(_readers(clean, parts, problems), problems)
-    if "serial_number" not in used:
+    if "serial_number" not in used or (parts is None and "issuer" not in used):
         return CertificateFacts(**digests, problems=tuple(problems))
     if parts is not None:
         values["issuer_sha256"] = hashlib.sha256(parts.issuer.whole).hexdigest()

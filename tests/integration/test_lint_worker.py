@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from multiprocessing import active_children
 from pathlib import Path
 from threading import Thread
@@ -71,6 +72,15 @@ def test_the_workers_say_the_same_as_a_call_and_keep_the_order(pool):
     found = list(pool.lint([LintTask(der) for der in ders]))
 
     assert found == [examine(der) for der in ders]
+
+
+def test_a_large_one_among_small_ones_keeps_its_place(pool):
+    large = made(extension=b"\0" * 70_000)
+    tasks = [LintTask(one, wanted=(OWN,)) for one in [CLEAN] * 3 + [large] + [CLEAN] * 20 + [large]]
+
+    found = [one.sha256 for one in pool.lint(tasks)]
+
+    assert found == [sha256(task.der).hexdigest() for task in tasks]
 
 
 def test_100000_names_are_stopped_by_the_time_limit_and_the_others_are_checked(pool):

@@ -107,3 +107,17 @@ def test_what_can_not_be_read_is_a_fatal_finding(kind, der):
 
 def test_an_unsuccessful_ocsp_response_is_no_crash():
     assert not examine(b"\x30\x03\x0a\x01\x06", OCSP_RESPONSE).readable
+
+
+def test_a_panic_in_native_code_of_a_linter_is_not_checked_and_ends_nothing(capfd):
+    scope = x509.IssuingDistributionPoint(
+        full_name=None, relative_name=None, only_contains_user_certs=False,
+        only_contains_ca_certs=False, indirect_crl=False, only_contains_attribute_certs=False,
+        only_some_reasons=frozenset([x509.ReasonFlags.key_compromise]),
+    )  # fmt: skip
+
+    result = examine(make_crl(scope=scope), CRL)
+    capfd.readouterr()  # what the panic says of itself
+
+    assert result.by("pkilint").state in {"failed", "done"}
+    assert result.by("intake").state == "done"

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from intake.certificates.read import certificates_in, read_certificate
+from tests.issue import make_certificate
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
 MALFORMED = sorted((CERTIFICATES / "malformed").glob("*.der"))
@@ -138,3 +140,32 @@ def test_a_pem_block_that_is_no_certificate_is_not_lost():
     block = b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"
 
     assert certificates_in(block) == [b"hello"]
+
+
+def test_a_name_of_a_kind_that_nobody_uses_hides_nothing():
+    x400 = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x02\xa3\x00")
+    poison = x509.PrecertPoison()
+    facts = read_certificate(make_certificate(extensions=((x400, False), (poison, True))))
+
+    assert facts.precertificate
+    assert "UnsupportedGeneralNameType" in " ".join(facts.problems)
+    assert facts.read_by == "cryptography, asn1crypto"
+
+
+def test_an_attribute_certificate_is_no_certificate():
+    holder = b"\xa0\x02\x30\x00"
+    inner = b"\x30\x09\x02\x01\x01" + holder + b"\x05\x00"
+    facts = read_certificate(b"\x30" + bytes([len(inner)]) + inner)
+
+    assert not facts.readable
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_certificates_never_stop_the_readers(seed):
+    chance = random.Random(seed)  # noqa: S311 - damage that can be made again
+    originals = [path.read_bytes() for path in sorted(CERTIFICATES.rglob("*.der"))]
+    for _ in range(250):
+        damaged = bytearray(chance.choice(originals))
+        for _ in range(chance.choice([1, 2, 5])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        read_certificate(bytes(damaged))
