@@ -270,6 +270,8 @@ def _unclassified(gathering: Gathering) -> tuple[str, ...]:
 
 
 def _forwarded_from(evidence: Evidence, gathering: Gathering) -> tuple[str, ...]:
+    if evidence.kind == "delivery_status":  # what comes back was ours
+        return ()
     found = [
         *gathering.forwarded,
         *(find_forwarded(evidence.text) if gathering.holds_evidence else ()),

@@ -77,11 +77,7 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
         _add_block(block, path, gathering)
     for key in written:
         note_key(key.key, path, gathering)
-    known = [
-        (block.start, block.end)
-        for block in blocks
-        if recognise(block.data) or "PGP" in block.label
-    ]
+    known = [(block.start, block.end) for block in blocks if _is_known(block)]
     plain = blank(text, [*secrets, *known])
     gathering.mention(find_quoted_ids(plain))
     gathering.claim(find_claims(text, path))
@@ -89,6 +85,11 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     named += [one for span in secrets for one in _within_secret(text, *span)]
     named += _public_keys(text, blocks)
     return named, leave_out(text, secrets)
+
+
+def _is_known(block: Block) -> bool:
+    """Tell whether a block is read as what it is, so that nothing else is looked for in it."""
+    return "PGP" in block.label or "PUBLIC KEY" in block.label or recognise(block.data) is not None
 
 
 # ---- blocks ------------------------------------------------------------------------------------
