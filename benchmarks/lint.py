@@ -13,24 +13,21 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from sqlmodel import col, func, select
 
 from intake.certificates import with_pkilint
 from intake.certificates.lint_pool import LintPool, LintTask
 from intake.certificates.linters import BUILT_IN, PKILINT
-from intake.clock import wall_clock
-from intake.service import Service
-from intake.tables import Item
-from tests.builders import make_message
-from tests.servers import DovecotServer, SmtpPeer
-from tests.world import World, arrived, make_world, wait_for
+
+if TYPE_CHECKING:
+    from tests.servers import DovecotServer
+    from tests.world import World
 
 ISSUED = datetime(2026, 6, 1, tzinfo=UTC)
 ENDS = datetime(2026, 9, 1, tzinfo=UTC)
@@ -98,6 +95,13 @@ def measure_rates(ders: list[bytes]) -> None:
 
 def measure_report(ders: list[bytes]) -> None:
     """Print how long the card and the last result of one report took."""
+    # Here, since each worker imports this module again.
+    import trustme  # noqa: PLC0415
+
+    from intake.clock import wall_clock  # noqa: PLC0415
+    from tests.servers import DovecotServer, SmtpPeer  # noqa: PLC0415
+    from tests.world import make_world  # noqa: PLC0415
+
     dovecot, mail = DovecotServer(trustme.CA()), SmtpPeer()
     dovecot.start()
     mail.start()
@@ -112,14 +116,21 @@ def measure_report(ders: list[bytes]) -> None:
         mail.stop()
 
 
-def _deliver_and_wait(world: World, dovecot: DovecotServer, ders: list[bytes]) -> None:
+def _deliver_and_wait(world: "World", dovecot: "DovecotServer", ders: list[bytes]) -> None:
+    from intake.clock import wall_clock  # noqa: PLC0415
+    from intake.service import Service  # noqa: PLC0415
+    from tests.builders import make_message  # noqa: PLC0415
+    from tests.world import arrived, wait_for  # noqa: PLC0415
+
     service = Service(world.parts)
     service.start()
     wait_for(lambda: world.slack.connections)
     list(world.parts.linter.lint([LintTask(der) for der in ders[:64]]))  # the service was at rest
     time.sleep(2)  # IDLE connections stand
     body = "".join(_pem(der) for der in ders)
-    raw = make_message(body=f"All of these are misissued:\r\n{body}", received=(arrived(wall_clock()),))
+    raw = make_message(
+        body=f"All of these are misissued:\r\n{body}", received=(arrived(wall_clock()),)
+    )
     world.clock.now = wall_clock()
     begun = time.monotonic()
     dovecot.deliver(raw)
@@ -133,10 +144,19 @@ def _deliver_and_wait(world: World, dovecot: DovecotServer, ders: list[bytes]) -
 
 
 def _pem(der: bytes) -> str:
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode().replace("\n", "\r\n")
+    return (
+        x509.load_der_x509_certificate(der)
+        .public_bytes(Encoding.PEM)
+        .decode()
+        .replace("\n", "\r\n")
+    )
 
 
-def _linted(world: World) -> int:
+def _linted(world: "World") -> int:
+    from sqlmodel import col, func, select  # noqa: PLC0415
+
+    from intake.tables import Item  # noqa: PLC0415
+
     time.sleep(0.2)
     with world.database.read() as session:
         query = select(func.count()).select_from(Item).where(col(Item.lint) == "done")
