@@ -96,11 +96,11 @@ def measure_rates(ders: list[bytes]) -> None:
 def measure_report(ders: list[bytes]) -> None:
     """Print how long the card and the last result of one report took."""
     # Here, since each worker imports this module again.
-    import trustme  # noqa: PLC0415
+    import trustme
 
-    from intake.clock import wall_clock  # noqa: PLC0415
-    from tests.servers import DovecotServer, SmtpPeer  # noqa: PLC0415
-    from tests.world import make_world  # noqa: PLC0415
+    from intake.clock import wall_clock
+    from tests.servers import DovecotServer, SmtpPeer
+    from tests.world import make_world
 
     dovecot, mail = DovecotServer(trustme.CA()), SmtpPeer()
     dovecot.start()
@@ -117,10 +117,10 @@ def measure_report(ders: list[bytes]) -> None:
 
 
 def _deliver_and_wait(world: "World", dovecot: "DovecotServer", ders: list[bytes]) -> None:
-    from intake.clock import wall_clock  # noqa: PLC0415
-    from intake.service import Service  # noqa: PLC0415
-    from tests.builders import make_message  # noqa: PLC0415
-    from tests.world import arrived, wait_for  # noqa: PLC0415
+    from intake.clock import wall_clock
+    from intake.service import Service
+    from tests.builders import make_message
+    from tests.world import arrived, wait_for
 
     service = Service(world.parts)
     service.start()
@@ -153,9 +153,9 @@ def _pem(der: bytes) -> str:
 
 
 def _linted(world: "World") -> int:
-    from sqlmodel import col, func, select  # noqa: PLC0415
+    from sqlmodel import col, func, select
 
-    from intake.tables import Item  # noqa: PLC0415
+    from intake.tables import Item
 
     time.sleep(0.2)
     with world.database.read() as session:
