@@ -1,6 +1,6 @@
 """Members of zip archives that are locked with a password, opened with one that the message says.
 
-Source: APPNOTE.TXT 6.1 (the old cipher, which Python's zipfile knows); WinZip AES, AE-1 and AE-2.
+Source: APPNOTE.TXT 6.1 (the old cipher); WinZip AES (AE-1 and AE-2).
 """
 
 import bz2
