@@ -103,8 +103,9 @@ def make_finding(
     rule = rule_of(code, message)
     rule = rule if since is None else replace(rule, since=since)
     since_instant = rule.effective_from
-    unknown = since_instant is None or issued_at is None
-    in_force = None if unknown else issued_at >= since_instant  # type: ignore[operator] # both known
+    in_force = None
+    if since_instant is not None and issued_at is not None:
+        in_force = issued_at >= since_instant
     text = (message or rule.plain)[:LONGEST_MESSAGE]
     return Finding(linter, code, severity, text, rule.citation, since_instant, in_force)
 
