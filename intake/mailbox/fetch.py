@@ -11,9 +11,10 @@ from datetime import datetime
 
 from intake.mailbox.folder import OVERSIZED, UNREADABLE, Beginning, FetchedMessage
 from intake.mailbox.imap import ImapSession
-from intake.mailbox.plan import BEGINNING_BYTES, FetchStep
+from intake.mailbox.plan import BEGINNING_BYTES, PIECE_BYTES, FetchStep
 from intake.mailbox.trouble import ImapLostError, ImapRefusedError
 
+SAMPLE_BYTES = 2048  # of a message, to see whether its pieces are right
 MOST_LOSSES_IN_A_ROW = 2  # then it is the connection, and not the messages
 
 
@@ -90,7 +91,7 @@ def _look_again(
         if step.large is not None and step.large > oversize:
             _fetch_beginning(server, uid, step.large, found)
             return
-        message = server.fetch_in_pieces(uid, most=oversize)
+        message = fetch_in_pieces(server, uid, most=oversize)
         if message is not None and len(message.raw) > oversize:  # the server stated less
             raw = message.raw[:BEGINNING_BYTES]
             found.beginnings[uid] = Beginning(uid, message.internal_date, raw, None, OVERSIZED)
@@ -165,3 +166,36 @@ def ask_about(server: ImapSession, uid: int) -> Beginning:
             server.reopen()
     size = sizes_of(server, [uid]).get(uid)
     return Beginning(uid, internal_date, header, size, UNREADABLE)
+
+
+def fetch_in_pieces(server: ImapSession, uid: int, *, most: int) -> FetchedMessage | None:
+    """Fetch a large message piece by piece; None if the server does not hand it out.
+
+    Args:
+        server: with the folder open.
+        uid: which message.
+        most: bytes that are wanted; what goes beyond is left out.
+    """
+    if not hands_out_pieces(server, uid):
+        return next(iter(server.fetch([uid])), None)
+    pieces = bytearray()
+    internal_date = None
+    while True:
+        piece, date = server.fetch_piece(uid, len(pieces), PIECE_BYTES)
+        if piece is None:
+            return None
+        internal_date = internal_date or date
+        pieces += piece
+        # Not by RFC822.SIZE: some servers only guess that.
+        if len(piece) < PIECE_BYTES or len(pieces) > most:
+            return FetchedMessage(uid, internal_date, bytes(pieces))
+
+
+def hands_out_pieces(server: ImapSession, uid: int) -> bool:
+    """Say whether a piece of a message is what stands there in the message.
+
+    Dovecot 2.4.1 hands out the wrong bytes, silently, for messages that it stored with CRLF.
+    """
+    whole, _ = server.fetch_piece(uid, 0, 2 * SAMPLE_BYTES)
+    part, _ = server.fetch_piece(uid, SAMPLE_BYTES, SAMPLE_BYTES)
+    return whole is not None and whole[SAMPLE_BYTES:] == part

@@ -24,7 +24,6 @@ from intake.mailbox.answers import header_from, read_instant, read_name, read_st
 from intake.mailbox.folder import FetchedMessage, FolderInfo, FolderStatus
 from intake.mailbox.folders import ListedFolder, choose_folders
 from intake.mailbox.login import log_in, read_credential, without_credential
-from intake.mailbox.plan import PIECE_BYTES
 from intake.mailbox.token import forget_token
 from intake.mailbox.trouble import (
     LIBRARY_ERRORS,
@@ -49,7 +48,6 @@ __all__ = [
 
 TIMEOUTS = SocketTimeout(connect=15, read=60)
 IDLE_SECONDS = 10 * 60  # servers may end an idle connection after 30 minutes (RFC 2177)
-SAMPLE_BYTES = 2048  # of a message, to see whether its pieces are right
 IDLE_SLICE_SECONDS = 1.0  # how soon a stop is noticed
 UIDS_AT_ONCE = 50_000  # imaplib refuses lines over 1,000,000 bytes
 STATUS_ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
@@ -193,36 +191,6 @@ class ImapSession:
             if isinstance(raw, bytes):
                 found.append(FetchedMessage(uid, read_instant(one.get(b"INTERNALDATE")), raw))
         return found
-
-    def fetch_in_pieces(self, uid: int, *, most: int) -> FetchedMessage | None:
-        """Fetch a large message piece by piece; None if the server does not hand it out.
-
-        Args:
-            uid: which message of the open folder.
-            most: bytes that are wanted; what goes beyond is left out.
-        """
-        if not self.hands_out_pieces(uid):
-            return next(iter(self.fetch([uid])), None)
-        pieces = bytearray()
-        internal_date = None
-        while True:
-            piece, date = self.fetch_piece(uid, len(pieces), PIECE_BYTES)
-            if piece is None:
-                return None
-            internal_date = internal_date or date
-            pieces += piece
-            # Not by RFC822.SIZE: some servers only guess that.
-            if len(piece) < PIECE_BYTES or len(pieces) > most:
-                return FetchedMessage(uid, internal_date, bytes(pieces))
-
-    def hands_out_pieces(self, uid: int) -> bool:
-        """Say whether a piece of a message is what stands there in the message.
-
-        Dovecot 2.4.1 hands out the wrong bytes, silently, for messages that it stored with CRLF.
-        """
-        whole, _ = self.fetch_piece(uid, 0, 2 * SAMPLE_BYTES)
-        part, _ = self.fetch_piece(uid, SAMPLE_BYTES, SAMPLE_BYTES)
-        return whole is not None and whole[SAMPLE_BYTES:] == part
 
     def fetch_piece(
         self, uid: int, offset: int, length: int

@@ -105,20 +105,24 @@ def gaps_between(uids: Sequence[int], lowest: int, highest: int) -> list[UidRang
     return gaps
 
 
-def fetch_steps(plan: FetchPlan, sizes_of: SizesOf) -> Iterator[FetchStep]:
+def fetch_steps(
+    plan: FetchPlan, sizes_of: SizesOf, *, large: int = LARGE_BYTES
+) -> Iterator[FetchStep]:
     """Cut a plan into steps of bounded size; each gap goes with the step that passes it."""
     gaps = list(plan.gaps)
-    for uids, large in cut(plan.uids, sizes_of):
+    for uids, size in cut(plan.uids, sizes_of, large=large):
         last = uids[-1] == plan.uids[-1]
         cursor = plan.cursor if last else uids[-1]
         passed = tuple(gap for gap in gaps if gap.last <= cursor)
         gaps = gaps[len(passed) :]
-        yield FetchStep(uids, passed, cursor, large)
+        yield FetchStep(uids, passed, cursor, size)
     if not plan.uids:
         yield FetchStep((), tuple(gaps), plan.cursor)
 
 
-def cut(uids: Sequence[int], sizes_of: SizesOf) -> Iterator[tuple[tuple[int, ...], int | None]]:
+def cut(
+    uids: Sequence[int], sizes_of: SizesOf, *, large: int = LARGE_BYTES
+) -> Iterator[tuple[tuple[int, ...], int | None]]:
     """Yield UIDs in batches of bounded count and bytes; a large message alone, with its size."""
     batch: list[int] = []
     total = 0
@@ -127,7 +131,7 @@ def cut(uids: Sequence[int], sizes_of: SizesOf) -> Iterator[tuple[tuple[int, ...
         if batch and full:
             yield tuple(batch), None
             batch, total = [], 0
-        if size > LARGE_BYTES:
+        if size > large:
             yield (uid,), size
             continue
         batch.append(uid)
