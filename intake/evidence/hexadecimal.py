@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from intake.evidence.columns import Columns
+from intake.evidence.labels import KEY, OTHER, label_of
 from intake.evidence.named import Named
 from intake.evidence.serials import Serial
 from intake.evidence.shapes import HEX, SHA1_DIGITS, SHA256_DIGITS, hex_shape, runs_of
@@ -37,36 +38,11 @@ _GOES_ON = re.compile(r"[:-][ \t]*\r?\n")
 _LETTER = re.compile(r"[A-Fa-f]")
 _DIGIT = re.compile(r"[0-9]")
 
-_KEY_HASH = re.compile(
-    r"spki|public[ -]?key|pubkey|subject ?public ?key ?info|\bpins?\b|pin-sha256", re.IGNORECASE
-)
-_NOT_A_FINGERPRINT = re.compile(
-    r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|\btree\b"
-    r"|\bpgp\b|\bgpg\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b",
-    re.IGNORECASE,
-)
-# One of these stands in whatever the two above find; most values have none before them.
-_LABEL_HINTS = (
-    "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "revision", "changeset", "tree", "gp", "md5", "uid",
-    "transact", "txid", "bound", "messag", "modul", "nonce",
-)  # fmt: skip
-_FINGERPRINT = re.compile(
-    r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|\btree\b"
-    r"|\bpgp\b|\bgpg\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b",
-    re.IGNORECASE,
-)
-# The last word but one of each alternative above, to leave early.
-_ANY_LABEL = re.compile(
-    r"key|spki|pin|log|ski|aki|commit|git|revision|changeset|tree|p?gpg?|md5|u?uid|transact|txid|bound|messag|modul|nonce",
-    re.IGNORECASE,
-)
-_FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b", re.IGNORECASE)
 _MAIL_HEADER = re.compile(
     r"[ \t>|]*(?:--+[^\s-]|(?:dkim-|domainkey-|arc-|x-(?!509)|received|message-id|references|in-reply-to|return-path"
     r"|list-|content-|authentication-results|feedback-id|thread-)[\w-]*:)",
     re.IGNORECASE,
 )
-_LABEL_REACH = 44  # characters before a value, blanks collapsed
 _LINE_REACH = 400
 _FOLDS = 6  # lines of a folded header that are looked back
 _APART = " \t\r\n,;\"|'"
@@ -163,30 +139,19 @@ def _classify(text: str, run: Run, column: str) -> Named | None:
         # A row of plain numbers is a phone number, a table or an amount.
         return Named("hex", value, run.start, written) if run.contiguous else None
     length = len(value)
-    label = column or (
-        _label(text, run.start) if length in (SHA1_DIGITS, SHA256_DIGITS) else "other"
-    )
-    if label == "other" or length not in (SHA1_DIGITS, SHA256_DIGITS):
+    if length not in (SHA1_DIGITS, SHA256_DIGITS):
+        return Named("hex", value, run.start, written)
+    label = column or label_of(text, run.start, run.end, digits=length)
+    if label == OTHER or _is_address(text, run):
         return Named("hex", value, run.start, written)
     if length == SHA1_DIGITS:
         return Named("sha1", value, run.start, written)
-    return Named("spki_sha256" if label == "key" else "sha256", value, run.start, written)
+    return Named("spki_sha256" if label == KEY else "sha256", value, run.start, written)
 
 
-def _label(text: str, start: int) -> str:
-    """Return what the words before a value call it: "key", "other" or "" for a fingerprint."""
-    before = text[max(0, start - 3 * _LABEL_REACH) : start]
-    lower = before.lower()
-    if not any(hint in lower for hint in _LABEL_HINTS):
-        return ""
-    before = " ".join(before.split())[-_LABEL_REACH:]
-    if _KEY_HASH.search(before):
-        return "key"
-    others = [match.end() for match in _NOT_A_FINGERPRINT.finditer(before)]
-    if not others:
-        return ""
-    fingerprints = [match.end() for match in _FINGERPRINT.finditer(before)]
-    return "" if fingerprints and fingerprints[-1] > others[-1] else "other"
+def _is_address(text: str, run: Run) -> bool:
+    """Tell whether a value has the form of an address of cryptocurrency: nobody writes hashes so."""
+    return text[run.start : run.start + 2].lower() == "0x"
 
 
 def _is_noise(text: str, run: Run) -> bool:

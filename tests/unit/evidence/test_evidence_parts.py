@@ -2,12 +2,9 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import struct
-import tarfile
 import time
-import zipfile
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,44 +14,12 @@ import pytest
 from intake.evidence.der import recognise
 from intake.evidence.extract import Evidence, Limits, extract_evidence, unread_evidence
 from tests.builders import make_message
+from tests.unit.evidence.carriers import tar_of, with_attachment, zip_of
 
 LINK = b"https://crt.sh/?id=5\r\n"
 MALFORMED = sorted(
     (Path(__file__).parents[3] / "fixtures" / "certificates" / "malformed").glob("*.der")
 )
-
-
-def with_attachment(
-    content: bytes, name: str = "file.bin", kind: str = "application/octet-stream"
-) -> bytes:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = (
-        "rita@reporter.example",
-        "cps@ca.example",
-        "x",
-    )
-    message.set_content("See attached.")
-    main, _, sub = kind.partition("/")
-    message.add_attachment(content, main, sub, filename=name)
-    return message.as_bytes()
-
-
-def zip_of(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "."), content)
-    return file.getvalue()
-
-
-def tar_of(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name.replace("__", "."))
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return file.getvalue()
 
 
 def ids(evidence: Evidence) -> list[tuple[str, str]]:

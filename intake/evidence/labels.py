@@ -1,0 +1,71 @@
+"""What the words around a long value call it: a fingerprint, the hash of a key, or something else."""
+
+import re
+
+from intake.evidence.shapes import SHA1_DIGITS
+
+FINGERPRINT, KEY, OTHER = "", "key", "other"
+REACH = 44  # characters before a value, blanks collapsed
+
+_KEY_HASH = re.compile(
+    r"spki|public[ -]?key|pubkey|subject ?public ?key ?info|\bpins?\b|pin-sha256", re.IGNORECASE
+)
+_OTHER = re.compile(
+    r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|changes (?:up to|since)"
+    r"|\btree\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b|--hash|checksum"
+    r"|\bdigest:",
+    re.IGNORECASE,
+)
+# Fingerprints of other keys, as people have them below their names, and addresses of money; only
+# the word certificate changes that.
+_ANOTHER_KEY = re.compile(
+    r"\b(?:open)?pgp\b|\bgnupg\b|\bgpg\b|\bssh\b|\bkey ?finger ?print|\bwallet\b|\b(?:eth|btc|usdt)\b",
+    re.IGNORECASE,
+)
+_CERTIFICATE = re.compile(
+    r"certificate|\bcert\b|x\.?509|\btls\b|\bssl\b|zertifikat|certificat", re.IGNORECASE
+)
+_SAYS_FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b", re.IGNORECASE)
+# One of these stands in whatever is looked for above; before most values none does.
+_HINTS = (
+    "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "revision", "changes", "tree", "gp", "md5", "uid",
+    "transact", "txid", "bound", "messag", "modul", "nonce", "--hash", "checksum", "digest:", "ssh", "wallet", "eth",
+    "btc", "usdt", ") =", ")=",
+)  # fmt: skip
+# What `sha256sum` prints, in both forms, for files that are no certificate.
+_FILE = (
+    r"[\w./+~-]{1,200}\.(?:tar|t?gz|bz2|xz|zst|zip|7z|deb|dsc|rpm|iso|img|exe|msi|dmg|pkg|jar|whl|apk|gem|asc|sig"
+    r"|changes)\b"
+)
+_FILE_AFTER = re.compile(rf"[ \t]{{1,2}}[ *]?{_FILE}", re.IGNORECASE)
+_FILE_BEFORE = re.compile(rf"\({_FILE}\) ?= ?\Z", re.IGNORECASE)
+
+
+def label_of(text: str, start: int, end: int, *, digits: int) -> str:
+    """Return FINGERPRINT, KEY or OTHER for a value by what stands before it, or after it."""
+    if text[end : end + 1] in (" ", "\t") and _FILE_AFTER.match(text, end):
+        return OTHER
+    before = text[max(0, start - 3 * REACH) : start]
+    lower = before.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return FINGERPRINT
+    return _by_words(" ".join(before.split())[-REACH:], before, digits)
+
+
+def _by_words(near: str, before: str, digits: int) -> str:
+    if _FILE_BEFORE.search(before):
+        return OTHER
+    if _KEY_HASH.search(near):
+        return KEY
+    another = _last(_ANOTHER_KEY, near)
+    if another > _last(_CERTIFICATE, near):
+        return (
+            OTHER if digits == SHA1_DIGITS or "finger" not in near[another - 12 :].lower() else KEY
+        )
+    other = _last(_OTHER, near)
+    return OTHER if other > _last(_SAYS_FINGERPRINT, near) else FINGERPRINT
+
+
+def _last(pattern: re.Pattern[str], text: str) -> int:
+    """Return where the last match ends; -1 if there is none."""
+    return max((match.end() for match in pattern.finditer(text)), default=-1)

@@ -1,0 +1,53 @@
+"""Newsletters, spam and machine mail yield no certificate identifiers."""
+
+import pytest
+
+from benchmarks.newsletters import generate_noise
+from intake.evidence.extract import extract_evidence
+from intake.evidence.identifiers import find_named
+
+MOST_FALSE = 1 / 200
+H64 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c2b1a0f9e8d7c6b5a49382716054"
+H40 = H64[:40]
+GROUPS40 = " ".join(H40[at : at + 4] for at in range(0, 40, 4)).upper()
+
+
+def test_noise_yields_at_most_one_in_two_hundred():
+    messages = list(generate_noise(400, seed=7))
+    found = [
+        evidence
+        for evidence in map(extract_evidence, messages)
+        if evidence.identifiers or evidence.certificates
+    ]
+
+    assert len(found) <= MOST_FALSE * len(messages)
+
+
+def test_noise_is_no_report_by_its_words_and_may_be_called_spam():
+    labelled = [extract_evidence(raw).suggested_spam for raw in generate_noise(50, seed=8)]
+
+    assert sum(map(bool, labelled)) > 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{H64}  tool-1.2.tar.gz", f"{H64} *tool.zip", f"SHA256 (tool.tar.xz) = {H64}", f"SHA1 (tool.iso) = {H40}",
+        f"tool==1.0 --hash=sha256:{H64}", f"image@sha256:{H64}", f"changes up to {H40}:", f"PGP fingerprint: {GROUPS40}",
+        f"GPG Key fingerprint = {H40.upper()}", f"Key fingerprint = {GROUPS40}", f"pay to 0x{H40}", f"txid {H64}",
+        f"BTC wallet {H64}",
+    ],
+)  # fmt: skip
+def test_checksums_commits_and_other_fingerprints_are_listed_and_no_more(text):
+    assert {one.kind for one in find_named(text)} - {"domain", "url"} <= {"hex"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"{H64}  leaf.der", "sha256"), (f"SHA256 (leaf.cer) = {H64}", "sha256"),
+        (f"GPG-signed mail. Certificate fingerprint: {H40}", "sha1"), (f"SHA-256 hash {H64}", "sha256"),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_certificate_is_still_one(text, kind):
+    assert [one.kind for one in find_named(text) if one.kind in ("sha1", "sha256")] == [kind]
