@@ -26,7 +26,7 @@ def test_a_reader_that_was_killed_reads_the_message_again() -> None:
     reader = Worker(memory_bytes=1_500_000_000)
     try:
         read_evidence(reader, b"")
-        reader._process.kill()  # noqa: SLF001 - as the kernel would, short of memory
+        reader._process.kill()  # as the kernel would, short of memory
 
         evidence = read_evidence(reader, make_message())
     finally:
