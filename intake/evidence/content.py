@@ -276,11 +276,14 @@ def _wide_charset(sample: bytes) -> str | None:
     if pairs < 4 or b"\0" not in sample:  # noqa: PLR2004 - too little to tell
         return None
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if even + odd > 1.4 * pairs:
-        return "utf-32-be" if sample[0] == 0 else "utf-32-le"
     if odd > 0.8 * pairs and even == 0:
         return "utf-16-le"
-    return "utf-16-be" if even > 0.8 * pairs and odd == 0 else None
+    if even > 0.8 * pairs and odd == 0:
+        return "utf-16-be"
+    first, last = sample[::4].count(0), sample[3::4].count(0)
+    if even + odd < 1.4 * pairs or (first and last):  # zeros in three of four
+        return None
+    return "utf-32-be" if first else "utf-32-le"
 
 
 _MARKS = (

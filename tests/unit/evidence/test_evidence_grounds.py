@@ -1,10 +1,18 @@
 """Grounds for a report, suggestions of spam, and forwards: told to people, deciding nothing."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from intake.evidence.extract import extract_evidence
 from intake.evidence.quoted import find_forwarded, find_quoted_ids
 from tests.builders import make_message
+from tests.unit.evidence.carriers import with_attachment
 
 
 def grounds(body: str, **more: str) -> tuple[str, ...]:
@@ -59,24 +67,16 @@ def test_a_mailing_list_with_grounds_is_not_called_spam():
     assert extract_evidence(raw).suggested_spam == ()
 
 
-def test_a_crl_or_ocsp_response_is_grounds():
-    from tests.unit.evidence.carriers import with_attachment
-
-    crl = bytes.fromhex(
-        "3035"
-        "3022"
-        "300b06092a864886f70d01010b"
-        "3000"
-        "170d3236303130313030303030305a"
-        "3000"
-        "300b06092a864886f70d01010b"
-        "030200"
-    )
-    crl = b"\x30" + bytes([len(crl) - 2]) + crl[2:]
+def test_a_crl_is_grounds():
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA")])
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateRevocationListBuilder(name, at, at + timedelta(days=7))
+    crl = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     assert (
         "carries a CRL or an OCSP response"
-        in extract_evidence(with_attachment(crl, "a.crl")).grounds
+        in extract_evidence(with_attachment(crl, "a.bin")).grounds
     )
 
 

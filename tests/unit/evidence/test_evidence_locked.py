@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,18 +114,14 @@ def test_a_7z_archive_that_unpacks_to_more_than_allowed_is_refused():
         read_sevenzip(archive("list.7z"), password=None, most_bytes=10)
 
 
-@pytest.mark.parametrize("name", ["list.7z", "list_locked.7z"])
-def test_a_damaged_7z_archive_raises_nothing_unexpected(name):
+@pytest.mark.parametrize(("name", "step"), [("list.7z", 1), ("list_locked.7z", 20)])
+def test_a_damaged_7z_archive_raises_nothing_unexpected(name, step):
     content = archive(name)
-    for at in range(6, len(content)):
-        for damaged in (
-            content[:at],
-            content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :],
-        ):
-            try:
+    for at in range(6, len(content), step):
+        flipped = content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+        for damaged in (content[:at], flipped):
+            with suppress(*BROKEN):
                 read_sevenzip(damaged, password="x")
-            except BROKEN:
-                pass
 
 
 def test_a_header_that_counts_millions_is_refused():
