@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format fixtures lock install install-tests clean
+.PHONY: help demo test torture lint format fixtures lock install install-tests clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ test: install-tests ## check style, types and import directions, and run all tes
 	@$(MAKE) --no-print-directory lint
 	@echo "== pytest"
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+torture: install-tests ## kill the service 200 times while 5,000 messages arrive, then count (ARGS="--kills 50")
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 lint: install ## check style, types and import directions only
 	@echo "== ruff"

@@ -193,7 +193,9 @@ def is_all_done(world: World) -> bool:
             Notice.state == "waiting", Notice.next_try_at <= wall_clock()
         )
         waiting = select(func.count()).where(
-            Job.state == "waiting", Job.due_at <= wall_clock(), Job.kind != "watch_revocation"
+            Job.state == "waiting",
+            col(Job.kind).in_(("process_message", "resolve_item")),
+            Job.due_at <= wall_clock(),
         )
         return session.exec(seen).one() == served and not any(
             session.exec(query).one() for query in (undecided, unsent, waiting)
