@@ -97,7 +97,9 @@ def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 
         select(sibling.ticket, sibling.kind, func.max(sibling.served_at).label("served_at"))
         .where(col(sibling.kind).in_(kinds))
         .group_by(col(sibling.ticket), col(sibling.kind))
-        .subquery()
+        .cte("turns")
+        # Without figures about the table PostgreSQL would find them anew for each job.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     last_served = turns.c.served_at
     jobs = list(
