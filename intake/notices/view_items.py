@@ -303,6 +303,7 @@ def _names(
             select(ItemName.item, ItemName.kind, ItemName.value, ItemName.named_as)
             .join(Item, col(Item.id) == col(ItemName.item))
             .where(*_of(chunk, most))
+            .order_by(col(ItemName.id))
         )
         for item, kind, value, named_as in session.exec(query):
             found[item].append((kind, value, named_as))
