@@ -10,7 +10,7 @@ from email.errors import MessageError
 from hashlib import sha256
 
 from intake.archive.header import LONGEST_HEADER, split_header
-from intake.archive.message_id import ids_in, scan_message_ids
+from intake.archive.message_id import ids_in, message_ids_of, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
 from intake.evidence.gathering import Gathering
@@ -73,6 +73,7 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     limits = limits or Limits()
     gathering = Gathering(limits)
     header, _ = split_header(raw)
+    ids = tuple(message_ids_of(header))
     if len(header) >= min(limits.header_bytes, LONGEST_HEADER):
         gathering.hit("the header is longer than is read")
         header = header[: limits.header_bytes]
@@ -83,7 +84,7 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
     _open_locked_files(gathering)
     open_what_is_locked(gathering)
-    evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", tuple(scan_message_ids(raw)))
+    evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", ids)
     evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
     if taken_apart:
         evidence = replace(evidence, kind=kind_of(_signs(fields, evidence, gathering)))

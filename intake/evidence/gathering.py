@@ -144,6 +144,10 @@ class Gathering:
 
     def add_urls(self, urls: Iterable[str]) -> None:
         """Add links that name nothing else."""
+        urls = list(urls)
+        if len(self.urls) + len(urls) <= self.limits.urls:
+            self.urls.update(dict.fromkeys(urls))
+            return
         for one in urls:
             self._add(self.urls, one, self.limits.urls, "links")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence
 
-READ = 6000  # characters of text in which words are looked for
+READ = 3000  # characters of text in which words are looked for
 WORDS = {
     "misissued": ("misissu", "mis-issu", "mississu", "fehlausgestellt", "fehlausstellung", "mal émis", "emitido indebid"),
     "key compromise": ("compromised key", "key compromise", "key is compromised", "leaked key", "leaked private",

@@ -7,7 +7,7 @@ from intake.evidence.domains import find_domains
 from intake.evidence.hexadecimal import find_runs, name_runs
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
-from intake.evidence.links import MOST, Link, find_links, is_ordinary
+from intake.evidence.links import MOST, Link, find_links
 from intake.evidence.named import Named
 from intake.evidence.serials import find_serials, says_serial
 
@@ -34,8 +34,6 @@ def find_named(text: str, *, most: int = MOST) -> list[Named]:
 
 def named_by_link(href: str) -> list[Named]:
     """Return what the target of a link in HTML names."""
-    if is_ordinary(href):
-        return [Named("url", href, 0, href)]
     href = "".join(href.split())
     if href[:2] == "//":
         href = "https:" + href

@@ -6,6 +6,7 @@ wrappers of mail gateways (wrappers.py).
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -58,18 +59,29 @@ _TELLING = (
     "%3a",
     "=http",
 )
-_ODD = re.compile(r"[\s<>\"`|\\^\[\](){}*\u00a0\u200b]")
+_ODD = ' \t\r<>"`|\\^[](){}*'
 
 
-def is_ordinary(href: str) -> bool:
-    """Tell whether the target of a link is plain and to a place that names no certificate."""
-    lower = href.lower()
-    if not lower.startswith(("https://", "http://")) or len(href) > LONGEST_LINK:
-        return False
+def ordinary_links(targets: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the plain targets of links, to places that name no certificate, and all others."""
+    ordinary: list[str] = []
+    others: list[str] = []
+    for one in targets:
+        (ordinary if one[:8].lower().startswith(("https://", "http://")) else others).append(one)
+    if _tells("\n".join(ordinary)):
+        plain = [one for one in ordinary if not _tells(one)]
+        others += set(ordinary).difference(plain)
+        ordinary = plain
+    return ordinary, others
+
+
+def _tells(text: str) -> bool:
+    """Tell whether targets of links may name a certificate or need mending."""
+    lower = text.lower()
     for hint in _TELLING:
         if hint in lower:
-            return False
-    return not _ODD.search(href)
+            return True
+    return not text.isascii() or any(char in text for char in _ODD)
 
 
 def find_links(text: str, *, most: int = MOST) -> list[Link]:

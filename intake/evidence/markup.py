@@ -21,6 +21,8 @@ _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|hr|td|th|tr|li|ul|ol|dl|dt|dd|pre|table|blockquote|h[1-6]|section|article|option)\b)",
     re.IGNORECASE,
 )
+_LOWER_BLOCK = re.compile(_BLOCK.pattern)  # half the time, where no tag is in capitals
+_CAPITALS = re.compile(r"</?[A-Z]")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]+))", re.IGNORECASE)
@@ -52,7 +54,8 @@ def read_html(source: str, *, largest: int) -> Markup:
     source = source.replace("\0", "")
     if len(source) > largest or not _is_harmless(source):
         return _read_flat(source)
-    tree = LexborHTMLParser(_BLOCK.sub("\n<", source))
+    block = _BLOCK if _CAPITALS.search(source) else _LOWER_BLOCK
+    tree = LexborHTMLParser(block.sub("\n<", source))
     tree.strip_tags(["script", "style", "template", "title"])
     nodes = tree.css("a[href], area[href]")
     links = [node.attributes.get("href") for node in nodes]

@@ -14,7 +14,7 @@ from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.key_statements import find_claims
 from intake.evidence.keys import blank, find_written_keys, key_in_block, leave_out
 from intake.evidence.link_meaning import read_link
-from intake.evidence.links import find_links, is_ordinary
+from intake.evidence.links import find_links, ordinary_links
 from intake.evidence.markup import Markup, read_html, read_xml
 from intake.evidence.named import Named
 from intake.evidence.objects import add_object
@@ -175,8 +175,9 @@ def _decoded(text: str) -> bytes:
 
 def _of_markup(markup: Markup, path: str, gathering: Gathering) -> list[Named]:
     """Return what the targets of links and the tables of HTML name."""
-    gathering.add_urls([link for link in markup.links if is_ordinary(link)])
-    found = [one for link in markup.links if not is_ordinary(link) for one in named_by_link(link)]
+    ordinary, others = ordinary_links(markup.links)
+    gathering.add_urls(ordinary)
+    found = [one for link in others for one in named_by_link(link)]
     for text, href in markup.labelled:
         difference = differing_link(text, href, path)
         if difference is not None:
