@@ -4,6 +4,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import intake.tables
+from intake.database.sessions import WRITE_LOCK
 
 engine = context.config.attributes["engine"]
 with engine.connect() as connection:
@@ -15,6 +16,8 @@ with engine.connect() as connection:
     )
     if engine.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:  # one after the other here too; the second finds nothing left to do
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -323,6 +324,19 @@ def test_init_makes_the_tables_and_leaves_them_alone_afterwards(
     assert main(["--config", str(config.path), "init"]) == 0
     assert "left as it is" in capsys.readouterr().out
     assert main(["--config", str(config.path), "trace", "<a@b>"]) == 1
+
+
+def test_two_hosts_make_the_tables_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
+    config = make_config(tmp_path, database_url=postgres.empty_database())
+    ArchiveKey.create(tmp_path / "archive.key")  # it is the same on both
+    command = [sys.executable, "-m", "intake.cli.main", "--config", str(config.path), "init"]
+
+    hosts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [host.communicate()[0] for host in hosts]
+
+    assert [host.returncode for host in hosts] == [0, 0, 0]
+    assert any(": made" in one for one in said)
+    assert main(["--config", str(config.path), "audit", "verify"]) == 0
 
 
 def test_the_models_and_the_tables_agree(database: Database) -> None:
