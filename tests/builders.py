@@ -25,7 +25,7 @@ username = "cps"
 junk_folders = ["Junk"]
 our_hosts = ["mx1.ca.example", "10.0.0.0/8"]
 watch_from = "{watch_from}"
-poll_every = "60s"
+poll_every = "{poll_every}"
 [slack]
 bot_token_file = "slack-bot.token"
 app_token_file = "slack-app.token"
@@ -56,6 +56,7 @@ def make_config(folder: Path, **values: Any) -> Config:
         "imap_port": 1143,
         "imap_security": "none",
         "imap_ca": "",
+        "poll_every": "60s",
         "password": 'password_file = "cps.password"',
         "watch_from": "2017-01-01T00:00:00Z",
         "slack_url": "http://127.0.0.1:9/api/",

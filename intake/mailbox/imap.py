@@ -7,6 +7,7 @@ failure becomes an `ImapRefusedError` (the server said no; the session goes on) 
 
 import imaplib
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -242,22 +243,28 @@ class ImapSession:
 
     def _idle(self, until: float, stopping: Event, monotonic: Callable[[], float]) -> bool:
         """Stay in one IDLE command; say whether there was news."""
-        news: list[Any] = []
         with self._explained("waiting for news"):
             self.client.idle()
-            while not news and not stopping.is_set() and (left := until - monotonic()) > 0:
-                asked = monotonic()
-                news = self.client.idle_check(timeout=min(left, IDLE_SLICE_SECONDS))
-                if not news and monotonic() - asked < min(left, IDLE_SLICE_SECONDS) / 2:
-                    break  # woken for nothing: housekeeping of TLS, or a closed peer; DONE tells
-            if any(one[0] == b"BYE" for one in news):
-                message = "BYE from the server"
-                raise imaplib.IMAP4.abort(message)
+            news = [] if _has_unread(self.client) else self._listen(until, stopping, monotonic)
             if stopping.is_set():
                 self.drop()  # a server that is away would keep us waiting for its answer to DONE
                 return False
-            _, late = self.client.idle_done()
-        return bool(news or late)
+            if not _says_goodbye(news):
+                news += self.client.idle_done()[1]
+            if _says_goodbye(news):
+                message = "BYE from the server"
+                raise imaplib.IMAP4.abort(message)
+        return bool(news)
+
+    def _listen(self, until: float, stopping: Event, monotonic: Callable[[], float]) -> list[Any]:
+        """Return what the server says within an IDLE command, nothing if it says nothing."""
+        news: list[Any] = []
+        while not news and not stopping.is_set() and (left := until - monotonic()) > 0:
+            asked = monotonic()
+            news = self.client.idle_check(timeout=min(left, IDLE_SLICE_SECONDS))
+            if not news and monotonic() - asked < min(left, IDLE_SLICE_SECONDS) / 2:
+                break  # woken for nothing: housekeeping of TLS, or a closed peer; DONE tells
+        return news
 
     @property
     def client(self) -> IMAPClient:
@@ -340,6 +347,24 @@ class ImapSession:
             )
             for flags, separator, name in self.client.list_folders(directory=prefix)
         ]
+
+
+def _says_goodbye(news: list[Any]) -> bool:
+    return any(one[0] == b"BYE" for one in news)
+
+
+def _has_unread(client: IMAPClient) -> bool:
+    """Say whether news came together with the answer to IDLE, where the library never looks."""
+    imap, connection = client._imap, client.socket()
+    lines = getattr(imap, "file", None) or imap._file
+    before = connection.gettimeout()
+    connection.settimeout(0)
+    try:
+        return bool(lines.peek(1))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        connection.settimeout(before)
 
 
 def wait_for_hint(mailbox: MailboxSection, folder: str, *, stopping: Event, seconds: float) -> bool:
