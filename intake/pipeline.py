@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 READ_SECONDS = 20.0  # of a worker, for one message
 MESSAGES_AT_ONCE = 50
-LINT_CALLS = 2  # of each worker between two looks at the queue: tickets take turns
+LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
 WATCHED_SECONDS = 30.0  # in one pass of everything
 LOOK_AGAIN = timedelta(minutes=1)
