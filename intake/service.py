@@ -40,7 +40,7 @@ from intake.notices.restored import take_up_restored
 from intake.notices.slack import SlackMedium
 from intake.notices.smtp import SmtpMedium
 from intake.notices.socket_mode import SlackListener
-from intake.notices.trouble import tell_mailbox_troubles
+from intake.notices.trouble import tell_mailbox_troubles, tell_undecided
 from intake.pipeline import Parts
 from intake.reconcile.daily import reconcile_if_due
 from intake.tickets.desk import Desk
@@ -311,6 +311,7 @@ class Service:
         now = self.parts.clock()
         with self.parts.database.write() as session:
             told = tell_mailbox_troubles(session, self.parts.config.slack.channel, now)
+            told += tell_undecided(session, self.parts.config.slack.channel, now)
         return pipeline.escalate(self.parts) + told
 
     def _after_lint(self) -> None:

@@ -17,7 +17,7 @@ from intake.mailbox.folder import OVERSIZED, UNREADABLE, FolderBatch
 from intake.tables import SealedPiece, UidGap
 
 LACKING = (UNREADABLE, OVERSIZED)
-STUB_AFTER = timedelta(minutes=10)  # that a message is refused, then its ticket opens without it
+STUB_AFTER = timedelta(minutes=5)  # that a message is refused, then its ticket opens without it
 AGAIN_AFTER = timedelta(minutes=10)  # for what the server still refuses after that
 
 

@@ -1,14 +1,16 @@
-"""Tells the channel when a mailbox can't be read, again every hour, and when it can be again.
+"""Tells the channel what hides reports: a mailbox that can't be read, messages nobody looked into.
 
-A mailbox that is silent because nobody reads it looks just like one that gets no reports.
+A mailbox that is silent because nobody reads it looks just like one that gets no reports. Each
+trouble is told again every hour until it is over.
 """
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, func, select
 
+from intake.archive.balance import DECIDED_WITHIN
 from intake.events import SERVICE, record_event
-from intake.tables import Notice, WatchedMailbox
+from intake.tables import Message, Notice, WatchedMailbox
 
 TOLD_AFTER = timedelta(minutes=10)
 AGAIN_EVERY = timedelta(hours=1)
@@ -30,6 +32,23 @@ def tell_mailbox_troubles(session: Session, channel: str, now: datetime) -> int:
         key = f"{mailbox.name}:{mailbox.trouble_since.isoformat()}:{hours}"
         written += tell_trouble(session, key, channel, text, now=now)
     return written
+
+
+def tell_undecided(session: Session, channel: str, now: datetime) -> bool:
+    """Write a notice if archived messages have had no ticket and no decision for too long."""
+    query = select(func.count(), func.min(Message.first_seen_at)).where(
+        col(Message.decision).is_(None), col(Message.first_seen_at) <= now - DECIDED_WITHIN
+    )
+    waiting, since = session.exec(query).one()
+    if not waiting or since is None:
+        return False
+    minutes = int((now - since).total_seconds() // 60)
+    text = (
+        f"{waiting} archived messages have no ticket and no decision yet, the oldest one for "
+        f"{minutes} minutes, and its 24 hours run. Next: `intake check` on the mail host, then the "
+        "log: journalctl -u intake. `intake search` shows what they are."
+    )
+    return tell_trouble(session, f"undecided:{now:%Y%m%d%H}", channel, text, now=now)
 
 
 def tell_trouble(session: Session, key: str, channel: str, text: str, *, now: datetime) -> bool:
