@@ -21,6 +21,7 @@ from intake.evidence.kind import AUTO_REPLY_FIELDS, KindSigns, kind_of
 from intake.evidence.parts import (
     MAIL_ERRORS,
     Piece,
+    deep_leaves,
     nested_senders,
     nested_subject,
     nested_summary,
@@ -145,6 +146,9 @@ def _read_pieces(pieces: list[Piece], gathering: Gathering) -> None:
     waiting = pieces[::-1]
     while waiting:
         piece = waiting.pop()
+        if piece.depth > gathering.limits.depth:
+            waiting += _read_flat(piece, gathering)
+            continue
         if not _may_read(piece, gathering):
             continue
         try:
@@ -161,10 +165,17 @@ def _read_pieces(pieces: list[Piece], gathering: Gathering) -> None:
         waiting += reversed(within)
 
 
+def _read_flat(piece: Piece, gathering: Gathering) -> list[Piece]:
+    """Return the leaves of what is nested too deeply, so that depth hides nothing."""
+    limit = gathering.limits.depth
+    if piece.entity is None:
+        gathering.hit(f"what stands deeper than {limit} levels is not read")
+        return []
+    gathering.hit(f"parts nested deeper than {limit} levels are read without their structure")
+    return deep_leaves(piece, limit)[::-1]
+
+
 def _may_read(piece: Piece, gathering: Gathering) -> bool:
-    if piece.depth > gathering.limits.depth:
-        gathering.hit(f"parts nested deeper than {gathering.limits.depth} levels are not read")
-        return False
     if piece.entity is not None:
         gathering.parts += 1
     if gathering.parts > gathering.limits.parts:

@@ -124,6 +124,20 @@ def _open_multipart(entity: Entity, piece: Piece, media_type: str) -> list[Piece
     return found
 
 
+def deep_leaves(piece: Piece, depth: int) -> list[Piece]:
+    """Return the parts within one that have none of their own, however deeply they are nested."""
+    found: list[Piece] = []
+    waiting = [piece.entity] if piece.entity is not None else []
+    while waiting:
+        entity = waiting.pop()
+        children = _payload(entity)
+        waiting += reversed(children)
+        if not children:
+            path = f"{piece.path}.deep.{len(found) + 1}"
+            found.append(Piece(path, depth, entity, shown=piece.shown))
+    return found
+
+
 def _payload(entity: Entity) -> list[Entity]:
     payload = entity.get_payload()
     return (

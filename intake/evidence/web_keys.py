@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from intake.evidence.key_statements import json_objects
 
-_ERRORS = (ValueError, TypeError, KeyError, OverflowError, binascii.Error, UnsupportedAlgorithm)
+_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    binascii.Error,
+    UnsupportedAlgorithm,
+)
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "P-256": ec.SECP256R1,
     "P-384": ec.SECP384R1,

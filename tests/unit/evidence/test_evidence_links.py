@@ -4,7 +4,8 @@ import pytest
 
 from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.link_meaning import read_link
-from intake.evidence.links import find_links
+from intake.evidence.links import find_links, ordinary_links
+from intake.evidence.targets import differing_link
 from intake.evidence.wrappers import unwrap
 
 H64 = "9bf16ef6c1204b1a0f6d9f9dcd1b28a4e5d3c2b1a0f9e8d7c6b5a49382716054"
@@ -142,3 +143,76 @@ def test_links_of_other_schemes_name_nothing():
 
 def test_balanced_brackets_belong_to_a_link():
     assert find_links("(see https://example.com/a_(b)_c).")[0].url == "https://example.com/a_(b)_c"
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "inner"),
+    [
+        ("https://urldefense.proofpoint.com/v1/url?u=https%3A%2F%2Fcrt.sh%2F%3Fid%3D5&k=x&r=y", "https://crt.sh/?id=5"),
+        ("https://urldefense.com/v3/__https://crt.sh/?q=a*b**Cd__;w6kwMTIz!!x$", "https://crt.sh/?q=aéb0123d"),
+        ("https://urldefense.us/v3/__https:/crt.sh/?id=5__;!!x$", "https://crt.sh/?id=5"),
+        ("https://linkprotect.cudasvc.com/url?a=https%3a%2f%2fcrt.sh%2f%3fid%3d5&c=E,1,x", "https://crt.sh/?id=5"),
+        ("https://protect2.fireeye.com/v1/url?k=1&q=1&e=x&u=https%3A%2F%2Fcrt.sh%2F%3Fid%3D5", "https://crt.sh/?id=5"),
+        ("https://eu-central-1.protection.sophos.com/?d=crt.sh&u=aHR0cHM6Ly9jcnQuc2gvP2lkPTU=&i=x", "https://crt.sh/?id=5"),
+        ("https://secure-web.cisco.com/1abc/https%3A%2F%2Fcrt.sh%2F%3Fid%3D5", "https://crt.sh/?id=5"),
+        ("https://anything.example/out?to=https%3A%2F%2Fcrt.sh%2F%3Fid%3D5", "https://crt.sh/?id=5"),
+        ("https://anything.example/out?to=https%3A%2F%2Fshop.example%2F", None),
+        ("https://urldefense.com/v3/__nothing", None),
+    ],
+)  # fmt: skip
+def test_links_are_taken_out_of_the_wrappers_of_gateways(wrapped, inner):
+    assert unwrap(wrapped) == (inner or wrapped)
+
+
+@pytest.mark.parametrize(
+    ("link", "named"),
+    [
+        (f"https://platform.censys.io/certificates/{H64}", [("sha256", H64)]),
+        (f"https://search.censys.io/search?q=fingerprint_sha256%3A{H64.upper()}", [("sha256", H64)]),
+        (f"https://pwnedkeys.com/search/{H64}", [("spki_sha256", H64)]),
+        (f"https://v1.pwnedkeys.com/{H64}.jws", [("spki_sha256", H64)]),
+        (f"https://www.virustotal.com/gui/file/{H64}", []),
+        ("https://misissued.com/batch/8/", []),
+        ("https://crt.sh/?d=5&opt=zlint", [("crtsh_id", "5")]),
+        ("https://crt.sh/?q=12345678901234", [("crtsh_id", "12345678901234"), ("serial_number", "12345678901234")]),
+    ],
+)  # fmt: skip
+def test_other_places_name_certificates_too(link, named):
+    assert read_link(link) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "href", "differs"),
+    [
+        ("https://crt.sh/?id=5", "https://crt.sh/?id=6", True),
+        ("https://crt.sh/?id=5", "https://crt.sh/?opt=zlint&id=5", False),
+        (
+            "crt.sh/?id=5",
+            "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fcrt.sh%2F%3Fid%3D5",
+            False,
+        ),
+        ("www.shop.example", "https://shop.example/start", False),
+        ("www.shop.example", "https://evil.example/", True),
+        ("https://shop.example/a", "https://shop.example/b", False),
+        ("click here", "https://evil.example/", False),
+        ("https://crt.sh/?id=…", "https://crt.sh/?id=6", False),
+        ("https://crt.sh/?id=5", "mailto:rita@reporter.example", False),
+    ],
+)
+def test_a_link_that_leads_elsewhere_is_told(text, href, differs):
+    assert (differing_link(text, href, "1") is not None) is differs
+
+
+def test_plain_targets_are_told_from_those_to_be_read():
+    plain = ["https://shop.example/?a=1&b=2", "http://news.example/x"]
+    others = [
+        "https://crt.sh/?id=5",
+        "mailto:a@b.example",
+        "https://shop.example/a b",
+        "hxxps://evil.example",
+        "https://bücher.example/",
+    ]
+    ordinary, rest = ordinary_links([*plain, *others])
+
+    assert ordinary == plain
+    assert sorted(rest) == sorted(others)
