@@ -40,7 +40,8 @@ from intake.notices.restored import take_up_restored
 from intake.notices.slack import SlackMedium
 from intake.notices.smtp import SmtpMedium
 from intake.notices.socket_mode import SlackListener
-from intake.notices.trouble import tell_mailbox_troubles, tell_undecided
+from intake.notices.trouble import tell_mailbox_troubles
+from intake.notices.undecided import tell_undecided
 from intake.pipeline import Parts
 from intake.reconcile.daily import reconcile_if_due
 from intake.tickets.desk import Desk

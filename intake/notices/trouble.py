@@ -1,4 +1,4 @@
-"""Tells the channel what hides reports: a mailbox that can't be read, messages nobody looked into.
+"""Tells the channel when a mailbox can't be read, and of other troubles of our own.
 
 A mailbox that is silent because nobody reads it looks just like one that gets no reports. Each
 trouble is told again every hour until it is over.
@@ -6,11 +6,10 @@ trouble is told again every hour until it is over.
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, select
 
-from intake.archive.balance import DECIDED_WITHIN
 from intake.events import SERVICE, record_event
-from intake.tables import Message, Notice, WatchedMailbox
+from intake.tables import Notice, WatchedMailbox
 
 TOLD_AFTER = timedelta(minutes=10)
 AGAIN_EVERY = timedelta(hours=1)
@@ -32,23 +31,6 @@ def tell_mailbox_troubles(session: Session, channel: str, now: datetime) -> int:
         key = f"{mailbox.name}:{mailbox.trouble_since.isoformat()}:{hours}"
         written += tell_trouble(session, key, channel, text, now=now)
     return written
-
-
-def tell_undecided(session: Session, channel: str, now: datetime) -> bool:
-    """Write a notice if archived messages have had no ticket and no decision for too long."""
-    query = select(func.count(), func.min(Message.first_seen_at)).where(
-        col(Message.decision).is_(None), col(Message.first_seen_at) <= now - DECIDED_WITHIN
-    )
-    waiting, since = session.exec(query).one()
-    if not waiting or since is None:
-        return False
-    minutes = int((now - since).total_seconds() // 60)
-    text = (
-        f"{waiting} archived messages have no ticket and no decision yet, the oldest one for "
-        f"{minutes} minutes, and its 24 hours run. Next: `intake check` on the mail host, then the "
-        "log: journalctl -u intake. `intake search` shows what they are."
-    )
-    return tell_trouble(session, f"undecided:{now:%Y%m%d%H}", channel, text, now=now)
 
 
 def tell_trouble(session: Session, key: str, channel: str, text: str, *, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from intake.notices.trouble import tell_undecided
+from intake.notices.undecided import tell_undecided
 from intake.pipeline import settle
 from intake.tables import Job, Message, Obligation
 from tests.builders import make_message
