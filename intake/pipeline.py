@@ -49,7 +49,10 @@ from intake.workers import Worker, WorkerFailure
 
 logger = logging.getLogger(__name__)
 
-READ_SECONDS = 20.0  # of a worker, for one message
+# Seconds of the processor and bytes of memory that reading one message may cost a worker.
+LARGE_MESSAGE = 10_000_000
+READ_LIMITS = (5.0, 300_000_000)
+READ_LARGE_LIMITS = (10.0, 600_000_000)
 MESSAGES_AT_ONCE = 50
 LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
@@ -174,9 +177,13 @@ def _read_lightly(reader: Worker, raw: bytes, why: str) -> Evidence:
 
 
 def _read_in(reader: Worker, raw: bytes, limits: Limits | None = None) -> Evidence:
+    seconds, memory = READ_LIMITS if len(raw) <= LARGE_MESSAGE else READ_LARGE_LIMITS
     evidence: Evidence = reader.call(
-        "intake.evidence.extract:extract_evidence", raw, limits or Limits(), seconds=READ_SECONDS
-    )
+        "intake.evidence.extract:extract_evidence", raw, limits or Limits(),
+        seconds=seconds, memory_bytes=memory,
+    )  # fmt: skip
+    if len(raw) > LARGE_MESSAGE:
+        reader.close()  # it would keep the memory; the next message has a new one
     return evidence
 
 

@@ -13,6 +13,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 GRACE_SECONDS = 2.0  # beyond the worker's own alarm
+# A busy machine must not make a message unreadable: seconds are those of the processor, and by the
+# clock on the wall it may take so many times as long.
+PATIENCE = 4
 
 
 class WorkerFailure(Exception):  # noqa: N818 - an expected outcome, kept apart from our errors
@@ -41,8 +44,20 @@ class Worker:
         self._process: Any = None
         self._pipe: Connection | None = None
 
-    def call(self, function: str, *arguments: Any, seconds: float) -> Any:  # noqa: ANN401
+    def call(
+        self,
+        function: str,
+        *arguments: Any,  # noqa: ANN401
+        seconds: float,
+        memory_bytes: int | None = None,
+    ) -> Any:  # noqa: ANN401
         """Call "module:function" in the worker and return its value.
+
+        Args:
+            function: what to call.
+            arguments: what it is given.
+            seconds: of the processor that it may use.
+            memory_bytes: of its own that it may use, the worker's included.
 
         Raises:
             WorkerFailure: if it ran out of time or memory, crashed, or raised.
@@ -50,13 +65,15 @@ class Worker:
         with self._lock:
             pipe = self._started()
             try:
-                pipe.send((function, arguments, seconds))
-                if not pipe.poll(seconds + GRACE_SECONDS):
+                pipe.send((function, arguments, seconds, memory_bytes))
+                if not pipe.poll(PATIENCE * seconds + GRACE_SECONDS):
                     self._stop()
                     raise WorkerFailure("timed_out", f"took longer than {seconds:g} s")
                 ok, value = pipe.recv()
             except (EOFError, OSError):
                 raise self._died(seconds) from None
+            if not ok and value[0] == "out_of_memory":
+                self._stop()  # it may hold on to what it got
         if ok:
             return value
         raise WorkerFailure(*value)
@@ -100,7 +117,7 @@ class Worker:
         process.join(GRACE_SECONDS)
         code = process.exitcode
         self._stop()
-        if code == -signal.SIGALRM:
+        if code in (-signal.SIGALRM, -signal.SIGPROF):
             return WorkerFailure("timed_out", f"took longer than {seconds:g} s")
         return WorkerFailure("crashed", f"the worker process ended with {code}")
 
@@ -116,19 +133,28 @@ class Worker:
 def _serve(pipe: Connection, memory_bytes: int, warm_up: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for alarm in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(alarm, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     if warm_up:
         _find(warm_up)()
     while True:
         try:
-            function, arguments, seconds = pipe.recv()
+            function, arguments, seconds, memory = pipe.recv()
         except (EOFError, OSError):
             return
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _allow(seconds, memory)
         answer = _answer(function, arguments)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _allow(0, None)
         pipe.send(answer)
+
+
+def _allow(seconds: float, memory_bytes: int | None) -> None:
+    """Set what the next call may use; 0 and None for no limit but the worker's own."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most if memory_bytes is None else memory_bytes, most))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 def _answer(function: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from intake.evidence.links import MOST
-from intake.evidence.serials import LABEL, Serial, read_cells
+from intake.evidence.serials import HINTS, LABEL, Serial, places_of, read_cells, search_near
 
 DELIMITERS = ("\t", ";", ",", "|", "│", "┃", "  ")
 LONGEST_HEADING = 60
@@ -29,6 +29,7 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _BASE = re.compile(r"[\s_]*\(?\b(hex(?:adecimal)?|dec(?:imal)?)\b\)?", re.IGNORECASE)
+_WORDS = ("crt.sh", "crtsh", "spki", "public", "key", "log")
 _ANY = re.compile(rf"{LABEL}|crt\.?sh|spki|public[ _-]?key|key[ _-]?id|log[ _-]?id", re.IGNORECASE)
 _RULE = re.compile(r"[-=+|:_ \t│┃─━┼╋>]+\Z")
 _ID = re.compile(r"\d{1,19}")
@@ -55,7 +56,8 @@ def find_columns(text: str, *, most: int = MOST) -> Columns:
     ids: list[tuple[int, int]] = []
     labels: list[tuple[int, int, str]] = []
     at = 0
-    while len(serials) + len(ids) < most and (word := _ANY.search(text, at)):
+    places = places_of(text, (*HINTS, *_WORDS))
+    while len(serials) + len(ids) < most and (word := search_near(_ANY, text, places, at)):
         start, end = _line_of(text, word.start())
         table = _heading(text[start:end]) if end - start < MOST_COLUMNS * LONGEST_HEADING else None
         if table is None:
@@ -85,9 +87,11 @@ class _Table:
 
 
 def _line_of(text: str, at: int) -> tuple[int, int]:
-    start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    return start, len(text) if end < 0 else end
+    """Return the line around a place, or as much of a long one as is too long for a heading."""
+    longest = MOST_COLUMNS * LONGEST_HEADING
+    first, last = max(0, at - longest), min(len(text), at + longest)
+    start, end = text.rfind("\n", first, at) + 1, text.find("\n", at, last)
+    return start or first, last if end < 0 else end
 
 
 def _heading(line: str) -> _Table | None:

@@ -27,6 +27,7 @@ from intake.evidence.parts import (
     nested_summary,
     open_entity,
     parse,
+    without_excess,
 )
 from intake.evidence.passwords import password_candidates
 from intake.evidence.people import read_people
@@ -118,6 +119,12 @@ def _read_body(raw: bytes, gathering: Gathering, *, is_mail: bool) -> bool:
     if not is_mail:
         _read_pieces([Piece("1", data=raw, raw=True)], gathering)
         return False
+    header, body = split_header(raw)
+    if len(header) >= LONGEST_HEADER:  # as little of it is parsed as is read
+        raw = header + b"\r\n\r\n" + body
+    whole, raw = raw, without_excess(raw, 10 * gathering.limits.parts)
+    if len(raw) < len(whole):
+        gathering.hit(f"more than {gathering.limits.parts} parts; the rest is not read")
     try:
         message = parse(raw)
     except (*MAIL_ERRORS, MessageError):

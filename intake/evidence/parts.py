@@ -10,7 +10,7 @@ The one parse is that of `email` with its compat32 policy: the modern one raises
 
 import re
 from dataclasses import dataclass, field
-from email.errors import MissingHeaderBodySeparatorDefect
+from email.errors import InvalidBase64LengthDefect, MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
@@ -19,6 +19,7 @@ from typing import NamedTuple, cast
 
 from intake.archive.header import split_header
 from intake.archive.message_id import ids_in
+from intake.evidence.armour import decode_base64
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_value, read_addresses
 
@@ -34,6 +35,10 @@ _BOILERPLATE = (
     200  # characters of a preamble such as `This is a multi-part message in MIME format.`
 )
 _LOST_BOUNDARY = re.compile(rb"(?:\A|\n)--([^\s\"]{1,200})[ \t]*\r?\n(?=content-)", re.IGNORECASE)
+_BOUNDARY = re.compile(
+    rb"boundary\s{0,20}=\s{0,20}(?:\"([^\"\r\n]{1,200})\"|([^\s\";]{1,200}))", re.IGNORECASE
+)
+_BOUNDARY_LINE = re.compile(rb"^--([^\r\n]{1,220})", re.MULTILINE)
 _FIELD_OR_FOLD = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|From |>From ")
 _MENTIONING = (
     "message-id",
@@ -83,6 +88,18 @@ def parse(raw: bytes) -> Entity:
         lines = [line for line in header.splitlines(keepends=True) if _FIELD_OR_FOLD.match(line)]
         message = _parse(b"".join(lines).rstrip(b"\r\n") + b"\r\n\r\n" + body)
     return message
+
+
+def without_excess(raw: bytes, most: int) -> bytes:
+    """Cut a message after so many boundary lines: the parser makes an object for each part."""
+    boundaries = {quoted or plain for quoted, plain in _BOUNDARY.findall(raw)}
+    count = 0
+    for line in _BOUNDARY_LINE.finditer(raw) if boundaries else ():
+        text = line[1].rstrip()
+        count += text in boundaries or text.removesuffix(b"--") in boundaries
+        if count > most:
+            return raw[: line.start()]
+    return raw
 
 
 def _parse(raw: bytes) -> Entity:
@@ -240,6 +257,10 @@ def _read_fields(entity: Entity) -> _Says:
 def _content(entity: Entity) -> bytes:
     """Return the bytes of a part, its transfer encoding undone."""
     payload = entity.get_payload(decode=True)
+    if any(isinstance(one, InvalidBase64LengthDefect) for one in entity.defects):
+        return decode_base64(
+            str(entity.get_payload())
+        )  # cut off: the library gives up on all of it
     return payload if isinstance(payload, bytes) else b""
 
 

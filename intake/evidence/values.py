@@ -21,7 +21,7 @@ class Limits:
     depth: int = 50  # nesting of parts, messages and archives together
     header_bytes: int = MIB
     html_bytes: int = 2 * MIB  # more is read without building its tree
-    text_chars: int = 24 * MIB  # searched for identifiers, all parts together
+    text_chars: int = 8 * MIB  # searched for identifiers, all parts together
     kept_text_chars: int = MIB  # kept for reading and for full-text search
     archive_depth: int = 4  # archives within archives
     archive_members: int = 2000  # of all archives together
