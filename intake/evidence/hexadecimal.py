@@ -35,6 +35,7 @@ _GROUPS = re.compile(
 _CONTINUED = re.compile(rf"{_WRAP}([0-9A-Fa-f]+)(?![0-9A-Za-z])")
 _HEX_LINE = re.compile(r"[0-9A-Fa-f][^\r\n]*")
 _GOES_ON = re.compile(r"[:-][ \t]*\r?\n")
+_FRACTION = re.compile(r"\d\.\Z")
 _LETTER = re.compile(r"[A-Fa-f]")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -137,7 +138,10 @@ def _classify(text: str, run: Run, column: str) -> Named | None:
     value = run.digits[:LONGEST_HEX]
     if not (_LETTER.search(value) and _DIGIT.search(value)):
         # A row of plain numbers is a phone number, a table or an amount.
-        return Named("hex", value, run.start, written) if run.contiguous else None
+        is_decimal = _FRACTION.search(text, max(0, run.start - 2), run.start) is not None
+        return (
+            Named("hex", value, run.start, written) if run.contiguous and not is_decimal else None
+        )
     length = len(value)
     if length not in (SHA1_DIGITS, SHA256_DIGITS):
         return Named("hex", value, run.start, written)

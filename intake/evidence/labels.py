@@ -47,9 +47,16 @@ def label_of(text: str, start: int, end: int, *, digits: int) -> str:
         return OTHER
     before = text[max(0, start - 3 * REACH) : start]
     lower = before.lower()
-    if not any(hint in lower for hint in _HINTS):
+    if not _may_be_labelled(lower):
         return FINGERPRINT
     return _by_words(" ".join(before.split())[-REACH:], before, digits)
+
+
+def _may_be_labelled(lower: str) -> bool:
+    for hint in _HINTS:
+        if hint in lower:
+            return True
+    return False
 
 
 def _by_words(near: str, before: str, digits: int) -> str:

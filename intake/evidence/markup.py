@@ -28,7 +28,7 @@ _ANY_TAG = re.compile(r"<[^<>]*>?")
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]+))", re.IGNORECASE)
 # In XML, links stand in attributes: of hyperlinks in the files of office programs, and of many forms.
 _LINK_ATTRIBUTE = re.compile(
-    r"\b(?:href|target|src|url|uri|location|link)\s*=\s*(?:\"([^\"<>]*://[^\"<>]*)\"|'([^'<>]*://[^'<>]*)')",
+    r"\b(?:href|target|src|url|location|link)\s*=\s*(?:\"([^\"<>]*://[^\"<>]*)\"|'([^'<>]*://[^'<>]*)')",
     re.IGNORECASE,
 )
 # Their end tags may be left out, so they count for nothing.

@@ -123,7 +123,7 @@ def _column(letters: str) -> int:
 
 
 def _document(source: str) -> str:
-    text = _LAST_PARAGRAPH.sub("", source.replace("\n", " "))
+    text = _LAST_PARAGRAPH.sub("", " ".join(source.splitlines()))
     text = _REPEATED.sub(lambda match: "\t" * min(int(match[1] or 1), MOST_REPEATED), text)
     text = _CELL_END.sub("\t", text)
     text = _TAB.sub("\t", _LINE_END.sub("\n", text))

@@ -4,6 +4,7 @@ Source: BR 7.1 (serial numbers); RFC 5280 4.1.2.2 (at most 20 octets).
 """
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from intake.evidence.links import MOST
@@ -11,6 +12,7 @@ from intake.evidence.links import MOST
 LONGEST_SERIAL = 42  # hex digits: 20 octets, and one for the sign
 SHORTEST_BARE = 6  # digits of a value whose label has no colon
 SHORTEST_LISTED = 12  # hex digits of the second and later values of a list
+LABEL_BEFORE, LABEL_AFTER = 24, 40  # characters of a label around the word that it is found by
 MOST_DIGITS = 51  # decimal digits of 21 octets
 
 LABEL = (
@@ -58,8 +60,9 @@ class Serial:
 def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     """Return the labelled serial numbers of a text in order."""
     found: list[Serial] = []
+    places = places_of(text, HINTS)
     at = 0
-    while len(found) < most and (label := _LABEL.search(text, at)):
+    while len(found) < most and (label := search_near(_LABEL, text, places, at)):
         at = label.end()
         if _ATTRIBUTE.match(text, label.start()):
             continue
@@ -67,6 +70,32 @@ def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
             found.append(serial)
             at = serial.end
     return found
+
+
+def places_of(text: str, hints: tuple[str, ...]) -> list[int]:
+    """Return where words stand in a text, whatever their case; far quicker than a pattern."""
+    lower = text.lower()
+    if len(lower) != len(text):  # some letters have a longer lower case
+        lower = "".join(char.lower() if char.isascii() else char for char in text)
+    found: set[int] = set()
+    for hint in hints:
+        at = lower.find(hint)
+        while at >= 0:
+            found.add(at)
+            at = lower.find(hint, at + len(hint))
+    return sorted(found)
+
+
+def search_near(
+    pattern: re.Pattern[str], text: str, places: list[int], at: int
+) -> re.Match[str] | None:
+    """Return the first match from a position on that lies around one of the places."""
+    for number in range(bisect_left(places, at), len(places)):
+        place = places[number]
+        found = pattern.search(text, max(at, place - LABEL_BEFORE), place + LABEL_AFTER)
+        if found:
+            return found
+    return None
 
 
 def says_serial(lower: str) -> bool:

@@ -1,5 +1,6 @@
 """How messages are taken apart: carriers, nesting, archives and limits."""
 
+import base64
 import bz2
 import gzip
 import lzma
@@ -362,3 +363,14 @@ def test_a_key_hidden_in_a_comment_of_html_is_noted_and_not_shown():
 
     assert [one.kind for one in evidence.private_keys] == ["pkcs8"]
     assert key.splitlines()[3] not in repr(evidence)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_part_whose_base64_is_cut_off_is_read_as_far_as_it_goes(cut):
+    content = b"https://crt.sh/?id=5\r\n" + b"x" * 300
+    raw = (
+        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.b64encode(content)
+    )
+
+    assert ids(extract_evidence(raw[:-cut])) == [("5", "1")]
