@@ -52,6 +52,9 @@ class Reader:
         with self.database.read() as session:
             return [raw_bytes(session, self.key, one) for one in session.exec(query).all()]
 
+    def messages(self) -> list[Message]:
+        return self.all(Message)
+
     def raw_of(self, message: Message) -> bytes:
         with self.database.read() as session:
             return raw_bytes(session, self.key, message.id or 0)

@@ -83,6 +83,8 @@ def run_campaign(world: World, campaign: Campaign) -> Report:
     log = Path(world.config.path).parent / "service.log"
     for number in range(campaign.kills):
         report.kills_at_work += kill_once(world, log, moments, campaign, number)
+        if number % 20 == 19:  # a sign of life
+            print(f"{number + 1} kills after {time.monotonic() - began:.0f} s", file=sys.stderr)  # noqa: T201
     sender.join()
     move_some(world)
     finish(world, log)

@@ -225,10 +225,10 @@ def _take_member(allowance: Allowance) -> bool:
 
 def _read_all(content: Iterable[bytes], packed: int, allowance: Allowance) -> bytes:
     """Read piece by piece until the end or a limit; what was read so far is kept."""
-    pieces: list[bytes] = []
+    whole = io.BytesIO()  # hands out what it holds without a copy
     size = 0
     for piece in content:
-        pieces.append(piece)
+        whole.write(piece)
         size += len(piece)
         allowance.bytes -= len(piece)
         if allowance.bytes <= 0:
@@ -237,7 +237,7 @@ def _read_all(content: Iterable[bytes], packed: int, allowance: Allowance) -> by
         if size > MIB and size > allowance.ratio * max(packed, 1):
             allowance.note("an archive unpacks to far more than its size (a bomb?) and was cut off")
             break
-    return b"".join(pieces)
+    return whole.getvalue()
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -256,8 +256,14 @@ def _contents(piece: Piece, contents: list[tnef.Content]) -> list[Piece]:
 def _read_plain(piece: Piece, gathering: Gathering) -> list[Piece] | None:
     if not (piece.media_type.startswith("text/") or _is_text(piece.data)):
         return None
-    within = read_text(piece, decode_text(piece.data, piece.charset), gathering)
+    within = read_text(piece, _text_of(piece, gathering.limits.text_chars), gathering)
     return [*within, *coded_parts(piece)] if piece.raw else within
+
+
+def _text_of(piece: Piece, most: int) -> str:
+    """Return the text of a part, of a long one a little more than is read."""
+    enough = piece.data[: 4 * most + 4]  # no charset takes more for one character
+    return decode_text(enough, piece.charset)[: most + 1]
 
 
 def _is_text(data: bytes) -> bool:

@@ -7,6 +7,7 @@ nothing is listed as such and never dropped.
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -26,11 +27,11 @@ _SHAPES_OF_GROUPS = (b"hhhhshhhhshhhh", b"hhhhhhhhshhhhhhhh")
 _WRAP = r"[ \t]*\r?\n[ \t>|]*"
 _PAIRS = re.compile(
     rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{2}}(?:(?:[:-](?:{_WRAP})?|[ \t\u00a0]{{1,2}}|{_WRAP})"
-    r"[0-9A-Fa-f]{2}(?![0-9A-Za-z])){7,}+"
+    r"[0-9A-Fa-f]{2}(?![0-9A-Za-z])){7,4096}+"
 )
 _GROUPS = re.compile(
     rf"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{{4}}|[0-9A-Fa-f]{{8}})(?:(?:[ -]|{_WRAP})"
-    r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})(?![0-9A-Za-z])){3,}+"
+    r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})(?![0-9A-Za-z])){3,2048}+"  # bounded: each round costs memory
 )
 _CONTINUED = re.compile(rf"{_WRAP}([0-9A-Fa-f]+)(?![0-9A-Za-z])")
 _HEX_LINE = re.compile(r"[0-9A-Fa-f][^\r\n]*")
@@ -49,7 +50,7 @@ _FOLDS = 6  # lines of a folded header that are looked back
 _APART = " \t\r\n,;\"|'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """Long hex in a text: its place, and its digits in lower case."""
 
@@ -59,7 +60,9 @@ class Run:
     contiguous: bool = True
 
 
-def name_runs(text: str, runs: list[Run], serials: list[Serial], columns: Columns) -> list[Named]:
+def name_runs(
+    text: str, runs: Iterable[Run], serials: list[Serial], columns: Columns
+) -> list[Named]:
     """Say what each run of hex is; those that are serial numbers are left out."""
     found: list[Named] = []
     starts = [one.start for one in serials]
@@ -79,22 +82,28 @@ def name_runs(text: str, runs: list[Run], serials: list[Serial], columns: Column
     return found
 
 
-def find_runs(text: str, most: int) -> list[Run]:
-    """Return the long hex of a text, also that in pairs and groups, over line ends or not."""
+def has_runs(text: str) -> bool:
+    """Tell quickly whether a text holds any long hex."""
     shape = hex_shape(text)
-    runs: list[Run] = []
+    hints = (HEX * SHORTEST_HEX, *_SHAPES_OF_PAIRS, *_SHAPES_OF_GROUPS)
+    return any(hint in shape for hint in hints)
+
+
+def find_runs(text: str, most: int) -> Iterator[Run]:
+    """Yield the long hex of a text, also that in pairs and groups, over line ends or not."""
+    shape = hex_shape(text)
     done = 0
     for start, _ in islice(runs_of(shape, HEX, SHORTEST_HEX), most):
         prefixed = start > 1 and text[start - 2 : start] in ("0x", "0X")
         match = _RUN.match(text, start - 2 if prefixed else start) if start >= done else None
         if match:
-            runs.append(_joined(text, match))
-            done = runs[-1].end
+            run = _joined(text, match)
+            yield run
+            done = run.end
     for pattern, hints in ((_PAIRS, _SHAPES_OF_PAIRS), (_GROUPS, _SHAPES_OF_GROUPS)):
         if any(hint in shape for hint in hints):
             for match in islice(pattern.finditer(text), most):
-                runs += _split_lines(match)
-    return runs
+                yield from _split_lines(match)
 
 
 def _joined(text: str, match: re.Match[str]) -> Run:
@@ -136,6 +145,7 @@ def _classify(text: str, run: Run, column: str) -> Named | None:
     if not column and _is_noise(text, run):
         return None
     value = run.digits[:LONGEST_HEX]
+    written = value if written == value else written  # one string for both: lists are long
     if not (_LETTER.search(value) and _DIGIT.search(value)):
         # A row of plain numbers is a phone number, a table or an amount.
         is_decimal = _FRACTION.search(text, max(0, run.start - 2), run.start) is not None

@@ -21,11 +21,11 @@ class Limits:
     depth: int = 50  # nesting of parts, messages and archives together
     header_bytes: int = MIB
     html_bytes: int = 2 * MIB  # more is read without building its tree
-    text_chars: int = 8 * MIB  # searched for identifiers, all parts together
+    text_chars: int = 7 * MIB  # searched for identifiers, all parts together
     kept_text_chars: int = MIB  # kept for reading and for full-text search
     archive_depth: int = 4  # archives within archives
     archive_members: int = 2000  # of all archives together
-    archive_bytes: int = 100 * MIB  # unpacked, all archives together
+    archive_bytes: int = 50 * MIB  # unpacked, all archives together
     archive_ratio: int = 200  # unpacked to packed, beyond the first MiB
     pdf_bytes: int = 6 * MIB  # that draw the pages of PDF files: some 1.3 s for each MiB
     identifiers: int = 200_000
@@ -43,7 +43,7 @@ LIGHT = Limits(
 READ_AGAIN = "it was read again without what its attachments pack"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be 200,000
 class Identifier:
     """One place where the message names a certificate or a key."""
 
