@@ -4,13 +4,14 @@ import re
 
 from intake.evidence.columns import NONE, find_columns
 from intake.evidence.domains import find_domains
-from intake.evidence.hexadecimal import find_runs, name_runs
+from intake.evidence.hexadecimal import find_runs, has_runs, name_runs
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
-from intake.evidence.links import MOST, Link, find_links
+from intake.evidence.links import MOST, Link, find_links, stream_links
 from intake.evidence.named import Named
 from intake.evidence.serials import find_serials, says_serial
 
+MOST_NAMES = 25_000  # links and domain names of one text; a few more than are kept
 _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
 _CRTSH_ID = re.compile(
     r"crt\.sh[ \t]*(?:certificate[ \t]*)?ids?[ \t]*[:=#]?[ \t]*(\d{1,19})(?!\w)", re.IGNORECASE
@@ -20,14 +21,21 @@ _NEXT_ID = re.compile(r"(?:[\s,;&>|]|and\b){1,40}+(\d{5,19})(?!\w|\.\d)")
 
 def find_named(text: str, *, most: int = MOST) -> list[Named]:
     """Return everything that a text names, in order; at most so many of each form."""
-    links = find_links(text, most=most)
-    found = [named for link in links for named in _of_link(link)]
-    plain = blank(text, [(link.start, link.end) for link in links])
+    found: list[Named] = []
+    spans: list[tuple[int, int]] = []
+    for link in stream_links(text, most=most):
+        found += _of_link(link)[len(spans) >= MOST_NAMES :]  # without the link itself
+        spans.append((link.start, link.end))
+    plain = blank(text, spans)
+    del spans
     lower = plain.lower()
     found += find_pins(plain) if "sha256" in lower else []
     found += find_written_ids(plain) if "crt.sh" in lower else []
     found += _find_numbers(plain, lower, most)
-    found += [Named("domain", name, at, name) for name, at in find_domains(plain, most=most)]
+    found += [
+        Named("domain", name, at, name)
+        for name, at in find_domains(plain, most=min(most, MOST_NAMES))
+    ]
     found.sort(key=lambda named: named.offset)
     return found
 
@@ -77,7 +85,7 @@ def find_written_ids(text: str) -> list[Named]:
 def _find_numbers(text: str, lower: str, most: int) -> list[Named]:
     """Return serial numbers, crt.sh ids in tables, and long hex."""
     says = says_serial(lower)
-    runs = find_runs(text, most)
+    runs = has_runs(text)
     columns = find_columns(text, most=most) if says or runs or "crt" in lower else NONE
     places = {one.start: one for one in find_serials(text, most=most)} if says else {}
     places |= {one.start: one for one in columns.serials}  # a column knows more than a list
@@ -90,4 +98,4 @@ def _find_numbers(text: str, lower: str, most: int) -> list[Named]:
         for start, end in columns.crtsh_ids
         if int(text[start:end])
     ]
-    return found + name_runs(text, runs, serials, columns)
+    return found + name_runs(text, find_runs(text, most), serials, columns) if runs else found

@@ -53,7 +53,7 @@ def label_of(text: str, start: int, end: int, *, digits: int) -> str:
 
 
 def _may_be_labelled(lower: str) -> bool:
-    for hint in _HINTS:
+    for hint in _HINTS:  # noqa: SIM110 - half the time of any(), once for each value
         if hint in lower:
             return True
     return False

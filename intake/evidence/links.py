@@ -6,8 +6,9 @@ wrappers of mail gateways (wrappers.py).
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from urllib.parse import unquote
 
 from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS
@@ -17,7 +18,7 @@ MOST = 200_000  # links, or values of one kind, in one text
 LONGEST_LINK = 4000  # characters; what is longer is cut
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """A link as it stands in a text."""
 
@@ -86,11 +87,17 @@ def _tells(text: str) -> bool:
 
 def find_links(text: str, *, most: int = MOST) -> list[Link]:
     """Return the links of a text in order, those to crt.sh also without a scheme."""
+    return list(stream_links(text, most=most))
+
+
+def stream_links(text: str, *, most: int = MOST) -> Iterator[Link]:
+    """Yield the links of a text one by one: a list of 100,000 need not stand in memory."""
     lower = text.lower()
     if not _may_be_defanged(text, lower):
-        return _find(text, lower, most)
+        return islice(_find(text, lower), most)
     refanged, places = _refang(text)
-    return [_moved(link, text, places) for link in _find(refanged, refanged.lower(), most)]
+    found = islice(_find(refanged, refanged.lower()), most)
+    return (_moved(link, text, places) for link in found)
 
 
 def _may_be_defanged(text: str, lower: str) -> bool:
@@ -105,11 +112,10 @@ def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
     return replace(link, start=start, end=end, written=written, defanged=defanged)
 
 
-def _find(text: str, lower: str, most: int) -> list[Link]:
-    found: list[Link] = []
+def _find(text: str, lower: str) -> Iterator[Link]:
     done = 0
     if "://" not in lower and "crt.sh" not in lower:
-        return found
+        return
     if len(lower) != len(text):  # some letters have a longer lower case
         lower = "".join(char.lower() if char.isascii() else char for char in text)
     wrapped = may_be_wrapped(lower)
@@ -117,26 +123,24 @@ def _find(text: str, lower: str, most: int) -> list[Link]:
         start = _start(text, anchor, lower)
         if start is None or start < done:
             continue
-        if len(found) >= most:
-            break
         end, joined = _extent(text, start)
         done = max(end, after)
         if end > after:
             url, defanged = _scheme(joined)
             inner = unwrap(url) if wrapped else url
-            found.append(Link(start, end, text[start:end], inner, defanged, wrapped=inner != url))
-    return found
+            yield Link(start, end, text[start:end], inner, defanged, wrapped=inner != url)
 
 
-def _anchors(lower: str) -> list[tuple[int, int]]:
-    """Return where `://` and `crt.sh` stand, and where each ends; far quicker than a pattern."""
-    found: list[tuple[int, int]] = []
-    for anchor in _ANCHORS:
-        at = lower.find(anchor)
-        while at >= 0:
-            found.append((at, at + len(anchor)))
-            at = lower.find(anchor, at + len(anchor))
-    return sorted(found)
+def _anchors(lower: str) -> Iterator[tuple[int, int]]:
+    """Yield where `://` and `crt.sh` stand in order, and where each ends; far quicker than a pattern."""
+    next_at = {anchor: at for anchor in _ANCHORS if (at := lower.find(anchor)) >= 0}
+    while next_at:
+        anchor = min(next_at, key=next_at.__getitem__)
+        at = next_at[anchor]
+        yield at, at + len(anchor)
+        next_at[anchor] = lower.find(anchor, at + len(anchor))
+        if next_at[anchor] < 0:
+            del next_at[anchor]
 
 
 def _start(text: str, anchor: int, lower: str) -> int | None:

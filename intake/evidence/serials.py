@@ -48,7 +48,7 @@ _NEXT_LINE = re.compile(r"[^\r\n]{0,200}+\r?\n[ \t>|]{0,40}+(?:[-*•–]|\d{1,6
 _CELL_EDGE = re.compile(r"[\s\"'=*`>]{0,20}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Serial:
     """A labelled serial number: hex without leading zeros, and where it stands."""
 

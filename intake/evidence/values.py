@@ -21,7 +21,9 @@ class Limits:
     depth: int = 50  # nesting of parts, messages and archives together
     header_bytes: int = MIB
     html_bytes: int = 2 * MIB  # more is read without building its tree
-    text_chars: int = 7 * MIB  # searched for identifiers, all parts together
+    text_chars: int = (
+        10 * MIB
+    )  # searched for identifiers, all parts together; twice that in a large message
     kept_text_chars: int = MIB  # kept for reading and for full-text search
     archive_depth: int = 4  # archives within archives
     archive_members: int = 2000  # of all archives together

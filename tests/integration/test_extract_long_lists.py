@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from intake.pipeline import read_evidence
+from intake.workers import Worker
+
 ROOT = Path(__file__).parents[2]
 COUNT = 100_000
 READ = """
@@ -53,3 +56,18 @@ def test_a_hundred_thousand_identifiers_are_read(kind):
     assert measured["found"] == COUNT
     assert measured["seconds"] < 20
     assert measured["megabytes"] < 500
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_reader_of_the_service_reads_them_within_its_limits(kind):
+    heading, row = ROWS[kind]
+    table = "\r\n".join([heading, *map(row, range(1, COUNT + 1))])
+    raw = f"From: rita@reporter.example\r\nContent-Type: text/csv\r\n\r\n{table}\r\n".encode()
+    reader = Worker(memory_bytes=1_500_000_000)
+    try:
+        evidence = read_evidence(reader, raw)
+    finally:
+        reader.close()
+
+    assert len(evidence.identifiers) == COUNT
+    assert not [one for one in evidence.limits_hit if "read again" in one or "searched" in one]
