@@ -74,7 +74,7 @@ def gather(
         set_aside=tuple(_set_aside(mailboxes)),
         probes=tuple(_probes(session, question)),
         near_misses=find_near_misses(
-            session, question, words=words, found=[message.id or 0 for message in messages]
+            session, question, words=words, found=[row for one in messages for row in _rows(one)]
         ),
         mailboxes=tuple(_mailbox_read(session, mailbox) for mailbox in mailboxes),
     )
@@ -211,6 +211,11 @@ def times_between(gaps: Iterable[Span], begin: datetime, end: datetime) -> tuple
 def _is_fresh(gap: Span, now: datetime) -> bool:
     """Say whether a gap is only the time since the last poll."""
     return gap[1] == now and gap[1] - gap[0] <= FRESH
+
+
+def _rows(message: Message) -> Iterable[int]:
+    """Return a message's row, and that of the stub that stood for it."""
+    return [row for row in (message.id, message.completes) if row is not None]
 
 
 def _uid_gaps(session: Session, question: Question) -> dict[str, list[UidGapFound]]:
