@@ -13,6 +13,7 @@ from intake.evidence.serials import HINTS, LABEL, Serial, places_of, read_cells,
 DELIMITERS = ("\t", ";", ",", "|", "│", "┃", "  ")
 LONGEST_HEADING = 60
 MOST_COLUMNS = 400
+MOST_LABELS = 20_000  # words that may be headings; the columns of a table need one each
 LINES_OF_A_CELL = 20  # a quoted cell may hold line ends
 
 _SERIAL = re.compile(rf"(?:[\w.]+[ _-]){{0,3}}{LABEL}", re.IGNORECASE)
@@ -56,7 +57,7 @@ def find_columns(text: str, *, most: int = MOST) -> Columns:
     ids: list[tuple[int, int]] = []
     labels: list[tuple[int, int, str]] = []
     at = 0
-    places = places_of(text, (*HINTS, *_WORDS))
+    places = places_of(text, (*HINTS, *_WORDS))[:MOST_LABELS]
     while len(serials) + len(ids) < most and (word := search_near(_ANY, text, places, at)):
         start, end = _line_of(text, word.start())
         table = _heading(text[start:end]) if end - start < MOST_COLUMNS * LONGEST_HEADING else None

@@ -61,7 +61,8 @@ __all__ = [
     "unread_evidence",
 ]  # fmt: skip
 
-LARGE_MESSAGE = 10_000_000  # bytes; it may cost twice as much as any other
+LARGE_MESSAGE = 10_000_000  # bytes; it may cost twice as much as a smaller one
+LARGEST_LIST = 25_000_000  # beyond, the bytes alone take what memory there is
 MOST_ROUNDS = 3  # locked archives within locked archives
 MOST_LOCKED_FILES = 20
 _KNOWN_FIELD = re.compile(
@@ -74,8 +75,8 @@ _KNOWN_FIELD = re.compile(
 def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     """Return what a message shows; never raises for any bytes."""
     limits = limits or Limits()
-    if len(raw) > LARGE_MESSAGE:
-        limits = replace(limits, text_chars=2 * limits.text_chars)
+    if LARGE_MESSAGE < len(raw) <= LARGEST_LIST:
+        limits = replace(limits, text_chars=limits.text_chars * 3 // 2)
     gathering = Gathering(limits)
     header, _ = split_header(raw)
     ids = tuple(message_ids_of(header))

@@ -26,6 +26,8 @@ def find_named(text: str, *, most: int = MOST) -> list[Named]:
     for link in stream_links(text, most=most):
         found += _of_link(link)[len(spans) >= MOST_NAMES :]  # without the link itself
         spans.append((link.start, link.end))
+    if spans and len(spans) >= most:
+        text = text[: spans[-1][1]]  # more than is looked at; so is what follows
     plain = blank(text, spans)
     del spans
     lower = plain.lower()

@@ -133,14 +133,16 @@ def _find(text: str, lower: str) -> Iterator[Link]:
 
 def _anchors(lower: str) -> Iterator[tuple[int, int]]:
     """Yield where `://` and `crt.sh` stand in order, and where each ends; far quicker than a pattern."""
-    next_at = {anchor: at for anchor in _ANCHORS if (at := lower.find(anchor)) >= 0}
-    while next_at:
-        anchor = min(next_at, key=next_at.__getitem__)
-        at = next_at[anchor]
-        yield at, at + len(anchor)
-        next_at[anchor] = lower.find(anchor, at + len(anchor))
-        if next_at[anchor] < 0:
-            del next_at[anchor]
+    found: list[int] = []  # place and number of the anchor in one
+    for number, anchor in enumerate(_ANCHORS):
+        at = lower.find(anchor)
+        while at >= 0:
+            found.append(at << 2 | number)
+            at = lower.find(anchor, at + len(anchor))
+    found.sort()
+    for one in found:
+        at = one >> 2
+        yield at, at + len(_ANCHORS[one & 3])
 
 
 def _start(text: str, anchor: int, lower: str) -> int | None:

@@ -23,14 +23,14 @@ class Limits:
     html_bytes: int = 2 * MIB  # more is read without building its tree
     text_chars: int = (
         10 * MIB
-    )  # searched for identifiers, all parts together; twice that in a large message
+    )  # searched for identifiers, all parts together; half as much again in one of 10 to 25 MB
     kept_text_chars: int = MIB  # kept for reading and for full-text search
     archive_depth: int = 4  # archives within archives
     archive_members: int = 2000  # of all archives together
     archive_bytes: int = 50 * MIB  # unpacked, all archives together
     archive_ratio: int = 200  # unpacked to packed, beyond the first MiB
     pdf_bytes: int = 6 * MIB  # that draw the pages of PDF files: some 1.3 s for each MiB
-    identifiers: int = 200_000
+    identifiers: int = 150_000
     urls: int = 20_000
     keys: int = 200  # private keys of 2048 bits that are checked; larger ones count for more
     domains: int = 20_000
@@ -45,7 +45,7 @@ LIGHT = Limits(
 READ_AGAIN = "it was read again without what its attachments pack"
 
 
-@dataclass(frozen=True, slots=True)  # there may be 200,000
+@dataclass(frozen=True, slots=True)  # there may be 150,000
 class Identifier:
     """One place where the message names a certificate or a key."""
 
