@@ -160,9 +160,17 @@ def give_up(session: Session, job: Job, *, error: str) -> None:
     session.merge(job)
 
 
-def release_leases(session: Session) -> None:
-    """Free what a former process had taken; call it once at start, under the service's lock."""
-    session.exec(update(Job).where(col(Job.leased_until).is_not(None)).values(leased_until=None))
+def release_leases(session: Session, kinds: Sequence[str] = ()) -> None:
+    """Free what was taken and is done by nobody now; call it under the service's lock only.
+
+    Args:
+        session: a write session.
+        kinds: of jobs whose only worker was cut off; none: all kinds, at the service's start.
+    """
+    statement = update(Job).where(col(Job.leased_until).is_not(None))
+    if kinds:
+        statement = statement.where(col(Job.kind).in_(kinds))
+    session.exec(statement.values(leased_until=None))
 
 
 def run_due(

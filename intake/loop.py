@@ -27,6 +27,10 @@ def no_guard() -> None:
     """Let every piece of work begin."""
 
 
+def no_recovery() -> None:
+    """Leave everything as it is: for steps that hold nothing while they work."""
+
+
 @dataclass
 class Loop:
     """A step in a thread of its own; it goes on for ever, whatever it meets.
@@ -42,6 +46,7 @@ class Loop:
     after: Callable[[], None] = lambda: None  # wakes the next step
     alarm: Alarm = no_alarm
     guard: Callable[[], None] = no_guard  # raises while this process may not work
+    recover: Callable[[], None] = no_recovery  # before the first work after a fault of the machine
     monotonic: Callable[[], float] = time.monotonic
     wake: threading.Event = field(default_factory=threading.Event)
     trouble: str | None = None
@@ -49,6 +54,7 @@ class Loop:
     failures: int = 0
     last_done: float | None = None  # monotonic
     _alarmed_at: float | None = None
+    _was_cut_off: bool = False
 
     def run(self, stopping: threading.Event) -> None:
         """Work until the service stops."""
@@ -62,6 +68,9 @@ class Loop:
         """Do the step once; return how many seconds to wait before the next time."""
         try:
             self.guard()
+            if self._was_cut_off:
+                self.recover()
+                self._was_cut_off = False
             found = self.work()
         except Exception as error:  # noqa: BLE001 - the service's loop: say it, back off, go on
             return self._failed(error)
@@ -79,6 +88,7 @@ class Loop:
     def _failed(self, error: Exception) -> float:
         text = describe(error)
         is_environment = is_environment_error(error)
+        self._was_cut_off |= is_environment
         if text != self.trouble:
             expected = is_environment or isinstance(error, OutsideUnavailableError)
             logger.error("%s: %s; trying again", self.name, text, exc_info=not expected)

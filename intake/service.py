@@ -15,6 +15,7 @@ from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from intake import pipeline
 from intake.archive.seal import ArchiveKey, check_key
@@ -31,7 +32,7 @@ from intake.errors import OutsideUnavailableError
 from intake.health import FiguresCollector, HealthServer
 from intake.heartbeat import fetch_heartbeat, notify_systemd
 from intake.jobs import release_leases
-from intake.loop import LONGEST_BACKOFF_SECONDS, Loop
+from intake.loop import LONGEST_BACKOFF_SECONDS, Loop, no_guard
 from intake.mailbox.imap import watch_folder
 from intake.mailbox.poll import hinted_folders
 from intake.notices.direct import tell_directly
@@ -45,6 +46,7 @@ from intake.notices.undecided import tell_undecided
 from intake.pipeline import Parts
 from intake.reconcile.daily import reconcile_if_due
 from intake.tickets.desk import Desk
+from intake.tickets.revocation_watch import KIND as WATCH
 from intake.trace.answer import trace_text
 from intake.workers import Worker
 
@@ -119,23 +121,17 @@ def poll_once(config: Config, database: Database, clock: Clock) -> list[str]:
         return pipeline.run_once(parts)
 
 
-def _stay() -> None:
-    """Do nothing: where nobody else can take over."""
-
-
 class Service:
     """All loops of one installation."""
 
     def __init__(
-        self, parts: Parts, leader: WriterLock | None = None, *, on_lost: Callable[[], None] = _stay
+        self,
+        parts: Parts,
+        leader: WriterLock | None = None,
+        *,
+        on_lost: Callable[[], None] = no_guard,
     ) -> None:
-        """Make the loops; `start` sets them going.
-
-        Args:
-            parts: what the steps work with.
-            leader: the lock of the one writer, looked at before each piece of work.
-            on_lost: called when another host has taken that lock over; this service must end.
-        """
+        """Make the loops; `on_lost` is called when another host has the lock, and we must end."""
         self.parts = parts
         self.leader = leader or WriterLock()
         self.on_lost = on_lost
@@ -174,6 +170,7 @@ class Service:
         self.second_readers = [self._second_reader(mailbox) for mailbox in parts.config.mailbox]
         for loop in (self.tick, *self._loops()):
             loop.guard = self._lead
+        self._let_leases_go()
         self.listener = SlackListener(
             parts.config.slack,
             parts.database,
@@ -237,6 +234,22 @@ class Service:
         """Return the loops that have a thread of their own."""
         first = (self.deliver, self.process, self.resolve, self.lint, self.lint_outside, self.watch)
         return (*first, *self.polls, *self.second_readers)
+
+    def _let_leases_go(self) -> None:
+        """Have what a loop held when the database went away taken again at once, not in minutes."""
+        for loop, kind in (
+            (self.process, "process_message"),
+            (self.resolve, "resolve_item"),
+            (self.lint, "lint_certificate"),
+            (self.lint_outside, "lint_outside"),
+            (self.watch, WATCH),
+        ):
+            loop.recover = partial(self._free, partial(release_leases, kinds=(kind,)))
+        self.deliver.recover = partial(self._free, release_notice_leases)
+
+    def _free(self, release: Callable[[Session], None]) -> None:
+        with self.parts.database.write() as session:
+            release(session)
 
     def _lead(self) -> None:
         """Make sure that no other host has taken over; if one has, this service ends."""

@@ -183,10 +183,12 @@ class PostgresServer:
         folder = self.programs()
         assert folder is not None
         command = [str(folder / program), "-D", str(self.folder / "data"), *arguments]
-        if os.geteuid() != 0:
-            return command
-        ids = (f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}")
-        return ["setpriv", *ids, "--clear-groups", *command]
+        # A test run that is killed takes its server along.
+        setpriv = ["setpriv", "--pdeathsig=QUIT"]
+        if os.geteuid() == 0:
+            ids = (f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}")
+            setpriv += [*ids, "--clear-groups"]
+        return [*setpriv, *command]
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAGIC = b"%PDF-"
 MAGIC_WITHIN = 1024  # bytes; something may stand before it
 MOST_PAGES = 200
-LARGEST_PAGE = 2 * 1024 * 1024  # bytes that draw it: more takes too long to read
+LARGEST_PAGE = 1536 * 1024  # bytes that draw it: more takes too long to read
 MOST_LINKS = 5000
 MOST_PASSWORDS = 30
 

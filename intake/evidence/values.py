@@ -29,7 +29,7 @@ class Limits:
     archive_members: int = 2000  # of all archives together
     archive_bytes: int = 50 * MIB  # unpacked, all archives together
     archive_ratio: int = 200  # unpacked to packed, beyond the first MiB
-    pdf_bytes: int = 6 * MIB  # that draw the pages of PDF files: some 1.3 s for each MiB
+    pdf_bytes: int = 2 * MIB  # that draw the pages of PDF files: some 1.3 s for each MiB
     identifiers: int = 150_000
     urls: int = 20_000
     keys: int = 200  # private keys of 2048 bits that are checked; larger ones count for more

@@ -76,3 +76,38 @@ def test_a_full_disk_alarms_after_a_minute_and_hourly_and_says_when_it_is_over()
     assert "disk is full" in alarms[0]
     assert alarms[-1] == "reading messages works again. Nothing was lost."
     assert loop.trouble is None
+
+
+def test_what_was_held_is_let_go_once_after_a_fault_of_the_machine() -> None:
+    step, recovered = Step(disk_full()), []
+    loop = Loop("reading messages", step, 2, recover=lambda: recovered.append(1))
+    loop.once()
+    loop.once()
+    assert recovered == [1]  # before each new attempt, once the loop was cut off
+
+    step.error = None
+    loop.once()
+    loop.once()
+    assert recovered == [1, 1]
+
+
+def test_a_fault_of_our_own_lets_nothing_go() -> None:
+    step, recovered = Step(ValueError("ours")), []
+    loop = Loop("sending notices", step, 2, recover=lambda: recovered.append(1))
+    loop.once()
+    step.error = None
+    loop.once()
+
+    assert recovered == []
+
+
+def test_no_work_begins_while_the_guard_refuses() -> None:
+    def refuse() -> None:
+        raise OutsideUnavailableError("another host has taken over")
+
+    done = []
+    loop = Loop("mailbox cps", lambda: done.append(1), 2, guard=refuse)
+
+    assert loop.once() > 0
+    assert done == []
+    assert "another host" in (loop.trouble or "")
