@@ -152,7 +152,9 @@ class MemoryWatch:
 
 def _pss(pid: int) -> int:
     with suppress(OSError):
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+        found = re.search(
+            r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE
+        )
         return int(found[1]) * 1024 if found else 0
     return 0
 
