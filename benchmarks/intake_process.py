@@ -30,7 +30,7 @@ from intake.pipeline import Parts
 from intake.service import assemble
 from intake.tables import Job, Message, Ticket
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 
 
 def main() -> None:
@@ -83,11 +83,11 @@ def _poll_and_process(parts: Parts) -> float:
     """Run both loops as the service does; return when everything was polled."""
     stopping = threading.Event()
     loop = Loop("reading messages", lambda: pipeline.process_waiting(parts), 2)
-    thread = threading.Thread(target=loop.run, args=(stopping,))
+    thread = threading.Thread(target=loop.run, args=(stopping,), daemon=True)
     thread.start()
     polled = _poll(parts)
     loop.wake.set()
-    while _is_owed(parts.database):
+    while _is_owed(parts):
         time.sleep(LOOK_SECONDS)
     stopping.set()
     loop.wake.set()
@@ -96,10 +96,14 @@ def _poll_and_process(parts: Parts) -> float:
     return polled
 
 
-def _is_owed(database: Database) -> bool:
-    with database.read() as session:
-        waiting = select(Job.id).where(Job.state == "waiting", Job.kind == "process_message")
-        return session.exec(waiting.limit(1)).first() is not None
+def _is_owed(parts: Parts) -> bool:
+    """Say whether messages wait; one whose turn is later has failed."""
+    with parts.database.read() as session:
+        waiting = select(Job).where(Job.state == "waiting", Job.kind == "process_message")
+        job = session.exec(waiting.order_by(col(Job.due_at)).limit(1)).first()
+    if job is not None and job.due_at > parts.clock():
+        raise RuntimeError(f"{job.key} failed: {job.last_error}; the log says where")
+    return job is not None
 
 
 def _counts(database: Database) -> dict[str, Any]:
