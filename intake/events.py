@@ -6,17 +6,20 @@ shows in `intake audit verify`. Details are digests, ids and instants, never tex
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import insert
+from sqlmodel import Session, SQLModel, col, select
 
 from intake.clock import render_instant
 from intake.tables import Event
 
 FIRST_HASH = "0" * 64
 SERVICE = "service"  # the actor of what nobody asked for
+HASHED = ("at", "actor", "action", "ticket", "message", "detail", "previous_hash")
 
 
 def record_event(
@@ -28,7 +31,7 @@ def record_event(
     ticket: int | None = None,
     message: int | None = None,
     **detail: Any,  # noqa: ANN401 - JSON values
-) -> Event:
+) -> None:
     """Append an event to the chain; call it inside the transaction that it tells about.
 
     Args:
@@ -40,35 +43,50 @@ def record_event(
         message: the message's row, if it is about one.
         detail: JSON values, no mail text.
     """
+    happened = Happened(action, detail, ticket=ticket, message=message)
+    record_events(session, [happened], actor=actor, now=now)
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something that is to be recorded."""
+
+    action: str
+    detail: dict[str, Any]
+    ticket: int | None = None
+    message: int | None = None
+
+
+def record_events(
+    session: Session, events: Sequence[Happened], *, actor: str, now: datetime
+) -> None:
+    """Append events to the chain in this order, as `record_event` does one."""
     newest = session.exec(select(Event.hash).order_by(col(Event.id).desc()).limit(1)).first()
-    event = Event(
-        at=now,
-        actor=actor,
-        action=action,
-        ticket=ticket,
-        message=message,
-        detail=detail,
-        previous_hash=newest or FIRST_HASH,
-        hash="",
-    )
-    event.hash = hash_event(event)
-    session.add(event)
-    session.flush()
-    return event
+    before, rows = newest or FIRST_HASH, []
+    for one in events:
+        row = {
+            "at": now,
+            "actor": actor,
+            "action": one.action,
+            "ticket": one.ticket,
+            "message": one.message,
+            "detail": one.detail,
+            "previous_hash": before,
+        }
+        before = _hash(row)
+        rows.append(row | {"hash": before})
+    if rows:
+        session.execute(insert(SQLModel.metadata.tables["event"]), rows)
 
 
 def hash_event(event: Event) -> str:
     """Return the SHA-256 of an event's content and of the hash before it, as hex."""
-    content = {
-        "at": event.at.isoformat(),
-        "actor": event.actor,
-        "action": event.action,
-        "ticket": event.ticket,
-        "message": event.message,
-        "detail": event.detail,
-        "previous_hash": event.previous_hash,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _hash({name: getattr(event, name) for name in HASHED})
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    hashed = {**content, "at": content["at"].isoformat()}
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ ticket that was served longest ago goes first: one long list never holds up the 
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert
@@ -73,6 +73,17 @@ def enqueue_many(
     ticket: int | None = None,
 ) -> None:
     """Queue one job for each of many subjects, none of which was ever queued before."""
+    enqueue_for_tickets(session, kind, [(one, ticket) for one in subjects], now=now)
+
+
+def enqueue_for_tickets(
+    session: Session,
+    kind: str,
+    subjects: Sequence[tuple[str | int, int | None]],
+    *,
+    now: datetime,
+) -> None:
+    """Queue jobs for subjects with their tickets, none of which was ever queued before."""
     rows = [
         {
             "key": f"{kind}:{one}",
@@ -83,7 +94,7 @@ def enqueue_many(
             "due_at": now,
             "attempts": 0,
         }
-        for one in subjects  # no objects: this stands on the way of every message
+        for one, ticket in subjects  # no objects: this stands on the way of every message
     ]
     if rows:
         session.execute(insert(SQLModel.metadata.tables["job"]), rows)
@@ -147,6 +158,12 @@ def finish_each(session: Session, jobs: Sequence[Job]) -> None:
         session.exec(update(Job).where(col(Job.id).in_(ids)).values(**done))
 
 
+def mark_done(jobs: Iterable[Job]) -> None:
+    """Note that the transaction which finished these jobs is committed."""
+    for job in jobs:
+        job.state = "done"
+
+
 def wait_until(session: Session, job: Job, at: datetime, *, error: str) -> None:
     """Do a job again at an instant."""
     job.attempts += 1
@@ -180,25 +197,47 @@ def run_due(
     *,
     clock: Clock,
     limit: int = 1,
+    together: Callable[[Sequence[Job]], None] | None = None,
     fallback: Handler | None = None,
 ) -> int:
-    """Take due jobs and do them, each by itself; return how many were taken.
+    """Take due jobs and do them; return how many were taken.
 
-    An error of the environment (disk full, database gone) frees the jobs and is raised; an error
-    that one job causes goes to `fallback`, or else the job is put off and the next one goes on.
+    Several are done by `together` where it is given, which calls `mark_done` on what it committed;
+    what it fails on is done each by itself. An error of the environment (disk full, database gone)
+    frees the jobs and is raised; an error that one job causes goes to `fallback`, or else the job
+    is put off and the next one goes on.
     """
     with database.claim() as session:
         jobs = take(session, kinds, clock(), limit=limit)
-    for position, job in enumerate(jobs):
+    rest = jobs
+    if together is not None and len(jobs) > 1:
+        rest = _try_together(database, jobs, together)
+    for position, job in enumerate(rest):
         try:
             handle(job)
         except Exception as error:
             if is_environment_error(error):
-                _free(database, jobs[position:])
+                _free(database, rest[position:])
                 raise
             logger.exception("job %s failed", job.key)
             _after_failure(database, job, error, clock=clock, fallback=fallback)
     return len(jobs)
+
+
+def _try_together(
+    database: Database, jobs: Sequence[Job], together: Callable[[Sequence[Job]], None]
+) -> list[Job]:
+    """Do jobs in one go; return those that must be done each by itself."""
+    try:
+        together(jobs)
+    except Exception as error:
+        left = [job for job in jobs if job.state == "waiting"]
+        if is_environment_error(error):
+            _free(database, left)
+            raise
+        logger.exception("%d jobs from %s on failed together", len(left), left[0].key)
+        return left
+    return []
 
 
 def run_together(

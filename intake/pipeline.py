@@ -8,15 +8,18 @@ is a row.
 import errno
 import logging
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from sqlmodel import col, select
+
 from intake.archive.partial import what_is_lacking
 from intake.archive.received import OurHosts
 from intake.archive.seal import ArchiveKey
-from intake.archive.search import index_text
+from intake.archive.search import IndexedText, index_texts
 from intake.archive.store import archive_batch, raw_bytes
 from intake.certificates.crtsh import CrtshClient
 from intake.certificates.lint_pool import AT_ONCE, LintPool
@@ -27,7 +30,7 @@ from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
 from intake.evidence.extract import LIGHT, READ_AGAIN, Evidence, Limits, unread_evidence
-from intake.jobs import Handler, do_each, finish, run_due, run_together
+from intake.jobs import Handler, do_each, finish_each, mark_done, run_due, run_together
 from intake.logs import log_work
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
 from intake.notices.outbox import Media, deliver_due
@@ -37,7 +40,7 @@ from intake.tickets.desk import Desk
 from intake.tickets.escalate import digest_due, due_tickets, escalate_ticket
 from intake.tickets.lint_jobs import OUTSIDE_LIMIT, lint_certificates, lint_outside
 from intake.tickets.lookup import resolve_item
-from intake.tickets.open import decide_message
+from intake.tickets.open import decide_messages
 from intake.tickets.revocation_watch import KIND as WATCH
 from intake.tickets.revocation_watch import (
     Rhythm,
@@ -45,6 +48,7 @@ from intake.tickets.revocation_watch import (
     queue_watches,
     watch_revocation,
 )
+from intake.tickets.triage import Decision
 from intake.workers import Worker, WorkerFailure
 
 logger = logging.getLogger(__name__)
@@ -53,7 +57,9 @@ logger = logging.getLogger(__name__)
 LARGE_MESSAGE = 10_000_000
 READ_LIMITS = (5.0, 300_000_000)
 READ_LARGE_LIMITS = (10.0, 600_000_000)
-MESSAGES_AT_ONCE = 50
+MESSAGES_AT_ONCE = 50  # taken, and decided on in one transaction unless a bound below is met
+READ_BYTES = 4_000_000  # of messages that are read before they are decided on
+READ_SECONDS = 1.0
 LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
 WATCHED_SECONDS = 30.0  # in one pass of everything
@@ -123,23 +129,57 @@ def process_waiting(parts: Parts) -> int:
         partial(process_message, parts),
         clock=parts.clock,
         limit=MESSAGES_AT_ONCE,
+        together=partial(process_messages, parts),
         fallback=partial(process_unread, parts),
     )
 
 
+def process_messages(parts: Parts, jobs: Sequence[Job]) -> None:
+    """Read archived messages in the worker and decide on them, many in one transaction 2.
+
+    Memory is bounded, and a message that takes long to read does not hold up those before it.
+    """
+    waiting = deque(sorted(jobs, key=lambda job: int(job.subject)))
+    while waiting:
+        read, size, began_at = [], 0, time.monotonic()
+        while waiting and size < READ_BYTES and time.monotonic() - began_at < READ_SECONDS:
+            one = _read(parts, waiting.popleft())
+            read.append(one)
+            size += one.evidence.size
+        _decide(parts, read)
+
+
 def process_message(parts: Parts, job: Job) -> None:
     """Read one archived message in the worker and decide on it: transaction 2."""
-    raw, lacking = _load(parts, job)
-    evidence = read_evidence(parts.reader, raw)
-    if lacking is not None:
-        evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
-    _decide(parts, job, evidence)
+    _decide(parts, [_read(parts, job)])
 
 
 def process_unread(parts: Parts, job: Job) -> None:
     """Open a ticket from the headers alone, for a message whose evidence breaks our program."""
     raw, _ = _load(parts, job)
-    _decide(parts, job, unread_evidence(raw, "our program failed on what this message holds"))
+    evidence = unread_evidence(raw, "our program failed on what this message holds")
+    _decide(parts, [ReadMessage(job, evidence)])
+
+
+@dataclass(frozen=True)
+class ReadMessage:
+    """A message that was read and is to be decided on."""
+
+    job: Job
+    evidence: Evidence
+
+    @property
+    def row(self) -> int:
+        """Return the message's row."""
+        return int(self.job.subject)
+
+
+def _read(parts: Parts, job: Job) -> ReadMessage:
+    raw, lacking = _load(parts, job)
+    evidence = read_evidence(parts.reader, raw)
+    if lacking is not None:
+        evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
+    return ReadMessage(job, evidence)
 
 
 def _load(parts: Parts, job: Job) -> tuple[bytes, str | None]:
@@ -195,21 +235,28 @@ def _make_sure_it_lives(reader: Worker) -> None:
         raise OSError(errno.ENOMEM, message) from failure
 
 
-def _decide(parts: Parts, job: Job, evidence: Evidence) -> None:
+def _decide(parts: Parts, read: Sequence[ReadMessage]) -> None:
     now = parts.clock()
     with parts.database.write() as session:
-        message = session.get_one(Message, int(job.subject))
-        decision = decide_message(session, message, evidence, desk=parts.desk, now=now)
-        index_text(
-            session,
-            int(job.subject),
-            subject=evidence.subject,
-            sender=" ".join((evidence.sender_name, *evidence.senders)),
-            body=evidence.text,
-        )
-        finish(session, job)
+        query = select(Message).where(col(Message.id).in_([one.row for one in read]))
+        messages = {one.id: one for one in session.exec(query)}
+        pairs = [(messages[one.row], one.evidence) for one in read]
+        decisions = decide_messages(session, pairs, desk=parts.desk, now=now)
+        index_texts(session, {one.row: _words_of(one.evidence) for one in read})
+        finish_each(session, [one.job for one in read])
+    mark_done(one.job for one in read)
+    for (message, evidence), decision in zip(pairs, decisions, strict=True):
+        _log_decision(message, evidence, decision, now)
+
+
+def _words_of(evidence: Evidence) -> IndexedText:
+    sender = " ".join((evidence.sender_name, *evidence.senders))
+    return IndexedText(evidence.subject, sender, evidence.text)
+
+
+def _log_decision(message: Message, evidence: Evidence, decision: Decision, now: datetime) -> None:
     log_work(
-        logger, "message decided", message=job.subject, sha256=message.sha256[:16],
+        logger, "message decided", message=message.id, sha256=message.sha256[:16],
         bytes=message.size, decision=decision.kind, ticket=decision.ticket, kind=evidence.kind,
         identifiers=len(evidence.identifiers), certificates=len(evidence.certificates),
         private_keys=len(evidence.private_keys), unreadable=len(evidence.unreadable_parts),

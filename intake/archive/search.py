@@ -7,10 +7,10 @@ refuses texts beyond a megabyte of words, and such lists are sent to us.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel import Session, col, select
 
 from intake.archive.message_id import fold, indexed, normalise, parse_query
@@ -66,16 +66,27 @@ def index_text(
         body: plain text, key blocks left out.
         replacing: what was indexed before and is taken out first; the index alone can't tell.
     """
-    if not _has_fts5(session):
-        words = words_of(subject, sender, body)
-        statement = _KEEP_WORDS if replacing is None else _REPLACE_WORDS
-        session.execute(statement, {"id": message_id, "words": words})
-        return
-    if replacing is not None:
+    words = IndexedText(subject, sender, body)
+    if replacing is None:
+        index_texts(session, {message_id: words})
+    elif _has_fts5(session):
         session.execute(_DELETE, _parameters(message_id, replacing))
-    elif session.execute(_IS_INDEXED, {"id": message_id}).first() is not None:
+        session.execute(_INSERT, _parameters(message_id, words))
+    else:
+        session.execute(_REPLACE_WORDS, _words(message_id, words))
+
+
+def index_texts(session: Session, texts: Mapping[int, IndexedText]) -> None:
+    """Put the words of messages, by their rows, into the full-text index, as `index_text` does."""
+    if not texts:
         return
-    session.execute(_INSERT, _parameters(message_id, IndexedText(subject, sender, body)))
+    if not _has_fts5(session):
+        session.execute(_KEEP_WORDS, [_words(row, one) for row, one in texts.items()])
+        return
+    indexed = {row[0] for row in session.execute(_IS_INDEXED, {"ids": list(texts)})}
+    new = [_parameters(row, one) for row, one in texts.items() if row not in indexed]
+    if new:
+        session.execute(_INSERT, new)
 
 
 def indexed_messages(session: Session) -> list[int]:
@@ -112,7 +123,9 @@ _DELETE = text(
     "INSERT INTO message_text(message_text, rowid, subject, sender, body) "
     "VALUES ('delete', :id, :subject, :sender, :body)"
 )
-_IS_INDEXED = text("SELECT rowid FROM message_text WHERE rowid = :id")
+_IS_INDEXED = text("SELECT rowid FROM message_text WHERE rowid IN :ids").bindparams(
+    bindparam("ids", expanding=True)
+)
 _SEARCH = text(
     "SELECT rowid FROM message_text WHERE message_text MATCH :query ORDER BY rowid DESC LIMIT :limit"
 )
@@ -167,6 +180,10 @@ def _parameters(message_id: int, words: IndexedText) -> dict[str, object]:
         "sender": words.sender.replace("\x00", " "),
         "body": words.body.replace("\x00", " "),
     }
+
+
+def _words(message_id: int, texts: IndexedText) -> dict[str, object]:
+    return {"id": message_id, "words": words_of(texts.subject, texts.sender, texts.body)}
 
 
 def _has_fts5(session: Session) -> bool:

@@ -2,6 +2,7 @@
 
 from intake.database.engine import make_engine, sqlite_path
 from intake.database.faults import is_environment_error
+from intake.database.ids import new_ids
 from intake.database.schema import (
     SCHEMA_VERSION,
     UNFINISHED_COPY,
@@ -26,6 +27,7 @@ __all__ = [
     "initialise_database",
     "is_environment_error",
     "make_engine",
+    "new_ids",
     "one_writer",
     "open_database",
     "schema_version",

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from intake.events import SERVICE, record_event
 from intake.tables import Fact, Notice, Ticket
-from intake.tickets.open import NUMBERS_FROM
+from intake.tickets.opening import NUMBERS_FROM
 
 BACKUP_MADE_AT = "backup_made_at"  # stands in a backup only
 NUMBERS_LEFT_OUT = 1000  # more than anybody opens between two backups

@@ -115,27 +115,6 @@ def compose(
     return mail
 
 
-def send_probe(medium: SmtpMedium, address: str, token: str, *, now: datetime) -> str:
-    """Send a test message to a published address and return its Message-ID.
-
-    Args:
-        medium: the relay.
-        address: the published address whose way in is tested.
-        token: that the intake knows again as its own.
-        now: the present instant.
-    """
-    body = (
-        "This is a test message of the problem-report intake. It proves that mail to this\n"
-        "address still arrives. Nobody has to do anything.\n"
-    )
-    mail = compose(
-        medium, [address], subject="Test of the problem-report mailbox", body=body, now=now
-    )
-    mail[PROBE_HEADER] = token
-    medium.send(mail, [address])
-    return str(mail["Message-ID"])
-
-
 def _codes(refused: dict[str, tuple[int, bytes]]) -> str:
     return ", ".join(f"{address} ({code})" for address, (code, _) in sorted(refused.items()))
 

@@ -48,18 +48,25 @@ VERIFIER = "intake key proofs 1"  # raised when what is verified changes
 
 
 def carry_out_proofs(
-    session: Session, message: Message, evidence: "Evidence", *, desk: Desk, now: datetime
+    session: Session,
+    read: Sequence[tuple[Message, "Evidence"]],
+    *,
+    desk: Desk,
+    now: datetime,
 ) -> None:
-    """Carry out what a message proves about keys, and what is proved about the certificates in it.
+    """Carry out what messages prove about keys, and what is proved about the certificates in them.
 
     A message without a ticket (one from before the watch) proves its keys all the same.
     """
-    statements = _keep_claims(session, message, evidence.key_claims)
-    proofs = [*evidence.key_proofs, *_verified(session, statements, now)]
-    for proof in {one.key_match: one for one in reversed(proofs)}.values():
-        _carry_out(session, message, proof, desk=desk, now=now)
-    held = sorted({one.sha256 for one in evidence.certificates})
-    if held and message.ticket is not None:
+    for message, evidence in read:
+        statements = _keep_claims(session, message, evidence.key_claims)
+        proofs = [*evidence.key_proofs, *_verified(session, statements, now)]
+        for proof in {one.key_match: one for one in reversed(proofs)}.values():
+            _carry_out(session, message, proof, desk=desk, now=now)
+    held = sorted(
+        {one.sha256 for message, shown in read if message.ticket for one in shown.certificates}
+    )
+    if held:
         rows = stored_certificates(session, held).values()
         join_proven_keys(session, rows, desk=desk, now=now)
 
@@ -133,6 +140,8 @@ def known_with_key(session: Session, key_match: str, now: datetime) -> list[Cert
 def _keep_claims(
     session: Session, message: Message, claims: Sequence[KeyClaim]
 ) -> list[KeyStatement]:
+    if not claims:
+        return []
     kept = []
     for claim in {one.sha256: one for one in claims}.values():
         query = select(KeyStatement).where(

@@ -1,14 +1,21 @@
-"""What is known around a message: its place, its Message-IDs, what it answers, what we sent.
+"""What is known around messages: their places, their Message-IDs, what they answer, what we sent.
 
 A Message-ID is an index, never an identity: two messages under the same one are copies only when
 their bodies are equal too, and a bounce or a probe is believed only by what we alone can know.
+All that a batch of messages needs is asked for at once; what one of them becomes is known to the
+ones behind it.
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Select
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from intake.archive.message_id import ids_in, normalise
@@ -25,7 +32,7 @@ from intake.tables import (
 from intake.tickets.desk import Desk
 from intake.tickets.obligations import earliest
 from intake.tickets.owed import MOST_NUMBER
-from intake.tickets.triage import COPY, OWN_PROBE, Context
+from intake.tickets.triage import COPY, OWN_PROBE, Context, Decision
 
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence
@@ -34,33 +41,102 @@ PROBE = "probe"  # purpose of SentMessageId and of the token
 MOST_ANSWERED = 50  # Message-IDs that are looked up in In-Reply-To and References
 MOST_OWN = 50  # Message-ID headers of one message, and ticket tokens in it
 MOST_REUSED = 10  # tickets that are told of a Message-ID used again
+MOST_CARRIERS = 1000  # messages under one Message-ID that are looked at, the oldest first
+AT_ONCE = 400  # Message-IDs named in one statement
 
 
-def find_context(
+@dataclass
+class Carrier:
+    """A message under a Message-ID, and what became of it so far."""
+
+    id: int
+    body_sha256: str
+    decision: str | None
+    ticket: int | None
+
+
+@dataclass
+class Place:
+    """Where a message lies."""
+
+    mailbox: str
+    in_junk: bool
+
+
+@dataclass(frozen=True)
+class NamedIds:
+    """The Message-IDs by which a message is related to others, normalised."""
+
+    own: list[str]
+    answered: list[str]
+    bounced: list[str]
+
+
+@dataclass
+class Surroundings:
+    """What is known around a batch of messages."""
+
+    open_tickets: bool = False  # also for what was only imported, or came before the watch
+    named: dict[int, NamedIds] = field(default_factory=dict)  # by the message's row
+    carriers: dict[int, Carrier] = field(default_factory=dict)  # by the message's row
+    by_id: dict[str, list[Carrier]] = field(default_factory=dict)  # oldest first
+    sent: dict[str, SentMessageId] = field(default_factory=dict)
+    places: dict[int, list[Place]] = field(default_factory=dict)  # by the message's row
+    watch_from: dict[str, datetime] = field(default_factory=dict)  # by mailbox
+
+    def note(self, message: Message, decision: Decision) -> None:
+        """Have the messages behind this one know what it becomes."""
+        carrier = self.carriers.get(message.id or 0)
+        if carrier is not None:
+            carrier.decision, carrier.ticket = decision.kind, decision.ticket
+
+
+def look_around(
     session: Session,
-    message: Message,
-    evidence: "Evidence",
+    read: Sequence[tuple[Message, "Evidence"]],
     *,
-    desk: Desk,
     open_tickets: bool = False,
-) -> Context:
-    """Gather what the decision on a message needs, in a fixed number of queries.
+) -> Surroundings:
+    """Gather what the decisions on messages need, in a fixed number of queries.
 
     Args:
         session: a session.
-        message: the archived message.
-        evidence: what it shows.
-        desk: what the configuration says.
+        read: the archived messages with what they show.
         open_tickets: also for a message that was only imported, or came before the watch.
     """
-    own = normalised(evidence.message_ids)[:MOST_OWN]
-    outgoing = _sent_by_us(session, own, evidence, desk)
-    bounced = _sent(session, normalised(evidence.delivery_status_of)[:MOST_ANSWERED])
-    copied = _copied(session, message, own)
-    reused = _reused(session, message, own)
+    around = Surroundings(open_tickets=open_tickets)
+    around.named = {message.id or 0: named_ids(evidence) for message, evidence in read}
+    each = (text for one in around.named.values() for text in _all_of(one))
+    ids = dict.fromkeys(each)
+    for start in range(0, len(ids), AT_ONCE):
+        chunk = list(islice(ids, start, start + AT_ONCE))
+        _load_carriers(session, around, chunk)
+        query = select(SentMessageId).where(col(SentMessageId.message_id).in_(chunk))
+        around.sent |= {one.message_id: one for one in session.exec(query)}
+    around.places = _places(session, [message for message, _ in read])
+    watched = select(WatchedMailbox.name, WatchedMailbox.watch_from)
+    around.watch_from = dict(session.exec(watched).all())
+    return around
+
+
+def find_context(
+    session: Session, message: Message, evidence: "Evidence", around: Surroundings, *, desk: Desk
+) -> Context:
+    """Return what the decision on one message of a batch needs.
+
+    What few messages need (stubs, ticket tokens) is asked for only where it is needed.
+    """
+    named = around.named[message.id or 0]
+    own = named.own
+    outgoing = _sent_by_us(around, own, evidence, desk)
+    bounced = [around.sent[one] for one in sorted(named.bounced) if one in around.sent]
+    others = _others(around, message, own)
+    copied = _copied(others, message)
+    reused = _reused(others, message)
+    places = around.places.get(message.id or 0, [])
     return Context(
-        before_watch=_is_before_watch(session, message, open_tickets=open_tickets),
-        valid_probe=_is_probe(session, message, own, evidence.probe_token, desk),
+        before_watch=_is_before_watch(around, message, places),
+        valid_probe=_is_probe(others, message, own, evidence.probe_token, desk),
         sent_by_us=outgoing is not None,
         sent_ticket=None if outgoing is None else outgoing.ticket,
         bounced=tuple(one.message_id for one in bounced),
@@ -68,10 +144,10 @@ def find_context(
         copy_of=None if copied is None else copied.id,
         copy_ticket=None if copied is None else copied.ticket,
         completed_ticket=_completed(session, message),
-        answered_ticket=_answered(session, evidence),
+        answered_ticket=_answered(session, around, named.answered, evidence),
         reused_by=tuple(ticket for ticket in reused if ticket is not None)[:MOST_REUSED],
         is_id_reused=bool(reused),
-        in_junk=_lies_in_junk(session, message),
+        in_junk=bool(places) and all(one.in_junk for one in places),
         stands_for=message.stands_for,
     )
 
@@ -82,111 +158,139 @@ def normalised(originals: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(one for one in found if one))
 
 
+def named_ids(evidence: "Evidence") -> NamedIds:
+    """Return the Message-IDs by which a message is related to others."""
+    return NamedIds(
+        own=normalised(evidence.message_ids)[:MOST_OWN],
+        answered=answered_ids(evidence),
+        bounced=normalised(evidence.delivery_status_of)[:MOST_ANSWERED],
+    )
+
+
 def answered_ids(evidence: "Evidence") -> list[str]:
     """Return what a message answers: In-Reply-To first, then References from last to first."""
     direct = [one for text in evidence.in_reply_to for one in ids_in(text) or [text]]
     thread = [one for text in evidence.references for one in ids_in(text) or [text]]
-    return normalised([*direct, *reversed(thread)])[:MOST_ANSWERED]
+    return normalised(islice([*direct, *reversed(thread)], 4 * MOST_ANSWERED))[:MOST_ANSWERED]
 
 
-def _is_before_watch(session: Session, message: Message, *, open_tickets: bool) -> bool:
-    if open_tickets:
+def _all_of(named: NamedIds) -> Iterator[str]:
+    yield from named.own
+    yield from named.answered
+    yield from named.bounced
+
+
+# ---- asked for at once -------------------------------------------------------------------------
+
+
+def _load_carriers(session: Session, around: Surroundings, ids: Sequence[str]) -> None:
+    most = AT_ONCE + MOST_CARRIERS
+    rows = session.execute(_carriers(ids).limit(most)).all()
+    if len(rows) == most:  # somebody uses the same Message-ID again and again
+        each = (session.execute(_carriers([one]).limit(MOST_CARRIERS)) for one in ids)
+        rows = sorted((row for found in each for row in found), key=lambda row: int(row[1]))
+    for message_id, row, body_sha256, decision, ticket in rows:
+        carrier = around.carriers.setdefault(row, Carrier(row, body_sha256, decision, ticket))
+        around.by_id.setdefault(message_id, []).append(carrier)
+
+
+def _carriers(ids: Sequence[str]) -> Select[str, int, str, str | None, int | None]:
+    return (
+        select_columns(
+            col(MessageIdEntry.normalised),
+            col(MessageIdEntry.message),
+            col(Message.body_sha256),
+            col(Message.decision),
+            col(Message.ticket),
+        )
+        .join(Message, col(MessageIdEntry.message) == col(Message.id))
+        .where(col(MessageIdEntry.normalised).in_(ids), col(MessageIdEntry.source) == "header")
+        .order_by(col(MessageIdEntry.message))
+    )
+
+
+def _places(session: Session, messages: Sequence[Message]) -> dict[int, list[Place]]:
+    """Return where messages lie; a stub may have the note of what is lacking instead."""
+    places: dict[int, list[Place]] = defaultdict(list)
+    query = select_columns(col(Sighting.message), col(Sighting.mailbox), col(Sighting.in_junk))
+    rows = [message.id for message in messages]
+    for row, mailbox, in_junk in session.execute(query.where(col(Sighting.message).in_(rows))):
+        places[row].append(Place(mailbox, in_junk))
+    for message in messages:
+        if message.stands_for is not None and message.id not in places:
+            places[message.id or 0] = list(_places_of_stub(session, message))
+    return places
+
+
+def _places_of_stub(session: Session, stub: Message) -> Iterator[Place]:
+    lacking = (
+        select_columns(col(UidGap.mailbox), col(Folder.is_junk))
+        .outerjoin(
+            Folder,
+            (col(UidGap.mailbox) == col(Folder.mailbox)) & (col(UidGap.folder) == col(Folder.name)),
+        )
+        .where(col(UidGap.stub) == stub.id)
+    )
+    for mailbox, is_junk in session.execute(lacking):
+        yield Place(mailbox, bool(is_junk))
+
+
+# ---- for one message ---------------------------------------------------------------------------
+
+
+def _is_before_watch(around: Surroundings, message: Message, places: Sequence[Place]) -> bool:
+    if around.open_tickets:
         return False
-    places = _mailboxes(session, message)
     if not places:
         return message.received_from in {"import", "stated"}
-    query = select(WatchedMailbox.watch_from).where(col(WatchedMailbox.name).in_(places))
-    watch_from = earliest(session.exec(query).all())
+    watch_from = earliest(around.watch_from.get(one.mailbox) for one in places)
     return watch_from is not None and message.received_at < watch_from
 
 
-def _mailboxes(session: Session, message: Message) -> Sequence[str]:
-    """Return where a message lies; a stub may have the note of what is lacking instead."""
-    seen = select(Sighting.mailbox).where(Sighting.message == message.id).distinct()
-    places = session.exec(seen).all()
-    if message.stands_for is None or places:
-        return places
-    return session.exec(select(UidGap.mailbox).where(UidGap.stub == message.id).distinct()).all()
+def _others(around: Surroundings, message: Message, own: Sequence[str]) -> list[Carrier]:
+    """Return the other messages under the Message-IDs of this one, the oldest first."""
+    found = {one.id: one for text in own for one in around.by_id.get(text, ())}
+    found.pop(message.id or 0, None)
+    return [found[row] for row in sorted(found)]
 
 
 def _is_probe(
-    session: Session, message: Message, own: Sequence[str], token: str | None, desk: Desk
+    others: Sequence[Carrier], message: Message, own: Sequence[str], token: str | None, desk: Desk
 ) -> bool:
     """Believe a probe by its token, and once: what is sent again under it is a message."""
-    if token is None:
-        return False
-    valid = [
-        one
+    if token is None or not any(
+        hmac.compare_digest(desk.token(PROBE, form).encode(), token.encode())
         for one in own
         for form in (one, f"<{one}>")
-        if hmac.compare_digest(desk.token(PROBE, form).encode(), token.encode())
-    ]
-    if not valid:
+    ):
         return False
-    other = session.exec(
-        select(Message.id)
-        .join(MessageIdEntry, col(MessageIdEntry.message) == col(Message.id))
-        .where(
-            col(MessageIdEntry.normalised).in_(valid),
-            MessageIdEntry.source == "header",
-            Message.decision == OWN_PROBE,
-            Message.body_sha256 != message.body_sha256,
-        )
-    ).first()
-    return other is None
-
-
-def _sent(session: Session, ids: Sequence[str]) -> list[SentMessageId]:
-    if not ids:
-        return []
-    query = select(SentMessageId).where(col(SentMessageId.message_id).in_(ids))
-    return list(session.exec(query.order_by(col(SentMessageId.message_id))).all())
+    return not any(
+        one.decision == OWN_PROBE and one.body_sha256 != message.body_sha256 for one in others
+    )
 
 
 def _sent_by_us(
-    session: Session, own: Sequence[str], evidence: "Evidence", desk: Desk
+    around: Surroundings, own: Sequence[str], evidence: "Evidence", desk: Desk
 ) -> SentMessageId | None:
     """Return our own mail that this is; a probe is known by its token only."""
     if not desk.addresses.intersection(evidence.senders):
         return None
-    return next((one for one in _sent(session, own) if one.purpose != PROBE), None)
+    sent = (around.sent[one] for one in sorted(own) if one in around.sent)
+    return next((one for one in sent if one.purpose != PROBE), None)
 
 
-def _copied(session: Session, message: Message, own: Sequence[str]) -> Message | None:
+def _copied(others: Sequence[Carrier], message: Message) -> Carrier | None:
     """Return the message with a ticket that this one repeats, the original before its copies."""
-    if not own:
-        return None
-    query = (
-        select(Message)
-        .join(MessageIdEntry, col(MessageIdEntry.message) == col(Message.id))
-        .where(
-            col(MessageIdEntry.normalised).in_(own),
-            MessageIdEntry.source == "header",
-            Message.body_sha256 == message.body_sha256,
-            Message.id != message.id,
-            col(Message.ticket).is_not(None),
-        )
-        .order_by(col(Message.decision) == COPY, col(Message.id))
-    )
-    return session.exec(query.limit(1)).first()
+    same = [
+        one for one in others if one.ticket is not None and one.body_sha256 == message.body_sha256
+    ]
+    return min(same, key=lambda one: (one.decision == COPY, one.id), default=None)
 
 
-def _reused(session: Session, message: Message, own: Sequence[str]) -> list[int | None]:
+def _reused(others: Sequence[Carrier], message: Message) -> list[int | None]:
     """Return the tickets of other messages under the same Message-ID with other content."""
-    if not own:
-        return []
-    query = (
-        select(Message.ticket)
-        .join(MessageIdEntry, col(MessageIdEntry.message) == col(Message.id))
-        .where(
-            col(MessageIdEntry.normalised).in_(own),
-            MessageIdEntry.source == "header",
-            Message.body_sha256 != message.body_sha256,
-            Message.id != message.id,
-        )
-        .distinct()
-    )
-    return sorted(session.exec(query).all(), key=lambda one: (one is None, one))
+    tickets = {one.ticket for one in others if one.body_sha256 != message.body_sha256}
+    return sorted(tickets, key=lambda one: (one is None, one))
 
 
 def _completed(session: Session, message: Message) -> int | None:
@@ -196,31 +300,18 @@ def _completed(session: Session, message: Message) -> int | None:
     return session.exec(select(Message.ticket).where(Message.id == message.completes)).first()
 
 
-def _answered(session: Session, evidence: "Evidence") -> int | None:
+def _answered(
+    session: Session, around: Surroundings, answered: Sequence[str], evidence: "Evidence"
+) -> int | None:
     """Return the ticket that a message answers, by Message-IDs, then by a ticket token."""
-    ids = answered_ids(evidence)
-    tickets = _tickets_of(session, ids) if ids else {}
-    by_id = next((tickets[one] for one in ids if one in tickets), None)
-    return by_id if by_id is not None else _by_token(session, evidence.ticket_tokens)
-
-
-def _tickets_of(session: Session, ids: Sequence[str]) -> dict[str, int]:
-    """Return by Message-ID the ticket of the message that carries it, or of our mail."""
-    query = (
-        select(MessageIdEntry.normalised, Message.ticket)
-        .join(Message, col(MessageIdEntry.message) == col(Message.id))
-        .where(
-            col(MessageIdEntry.normalised).in_(ids),
-            MessageIdEntry.source == "header",
-            col(Message.ticket).is_not(None),
-        )
-        .order_by(
-            col(Message.id).desc()
-        )  # the first message under an ID is written last, and stays
-    )
-    found = {one.message_id: one.ticket for one in _sent(session, ids) if one.ticket is not None}
-    found |= {text: ticket for text, ticket in session.exec(query) if ticket is not None}
-    return found
+    for one in answered:
+        carriers = around.by_id.get(one, ())
+        ticket = next((known.ticket for known in carriers if known.ticket is not None), None)
+        if ticket is None and one in around.sent:
+            ticket = around.sent[one].ticket
+        if ticket is not None:
+            return ticket
+    return _by_token(session, evidence.ticket_tokens)
 
 
 def _by_token(session: Session, tokens: Iterable[tuple[int, str]]) -> int | None:
@@ -234,18 +325,3 @@ def _by_token(session: Session, tokens: Iterable[tuple[int, str]]) -> int | None
         ):
             return ticket.id
     return None
-
-
-def _lies_in_junk(session: Session, message: Message) -> bool:
-    places = session.exec(select(Sighting.in_junk).where(Sighting.message == message.id)).all()
-    if message.stands_for is not None and not places:
-        places = session.exec(
-            select(Folder.is_junk)
-            .join(
-                UidGap,
-                (col(UidGap.mailbox) == col(Folder.mailbox))
-                & (col(UidGap.folder) == col(Folder.name)),
-            )
-            .where(UidGap.stub == message.id)
-        ).all()
-    return bool(places) and all(places)

@@ -6,15 +6,15 @@ A report may name ten thousand certificates, so rows are written in bulk.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from intake.certificates.identity import remember_certificates
-from intake.jobs import enqueue_each, enqueue_many
-from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Obligation, Ticket
+from intake.jobs import enqueue_each, enqueue_for_tickets
+from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Ticket
 from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
 from intake.tickets.linted import note_lint, warn_of_strangers
@@ -28,7 +28,7 @@ from intake.tickets.naming import (
     plan_items,
 )
 from intake.tickets.obligations import revocation
-from intake.tickets.owed import number_of, obligation_row
+from intake.tickets.owed import owed_row, start_many
 from intake.tickets.resolution import (
     apply_resolution,
     mark_not_found,
@@ -36,12 +36,32 @@ from intake.tickets.resolution import (
     note_problem,
     owner_among,
 )
-from intake.tickets.triage import TICKET
 
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence, FoundCertificate
 
-__all__ = ["Added", "add_items", "apply_resolution", "mark_not_found", "note_lint", "note_problem"]
+__all__ = [
+    "Added",
+    "Addition",
+    "add_items",
+    "apply_resolution",
+    "mark_not_found",
+    "note_lint",
+    "note_problem",
+]
+
+_TABLES = SQLModel.metadata.tables
+_ITEM, _NAME, _HELD = _TABLES["item"], _TABLES["itemname"], _TABLES["itemcertificate"]
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A message that may add to a ticket."""
+
+    ticket: int  # its number
+    message: Message
+    evidence: "Evidence"
+    opens: bool = False  # the message opened the ticket, which knows nothing yet
 
 
 @dataclass(frozen=True)
@@ -58,38 +78,26 @@ class Added:
 
 
 def add_items(
-    session: Session,
-    ticket: Ticket,
-    message: Message,
-    evidence: "Evidence",
-    *,
-    desk: Desk,
-    now: datetime,
-) -> Added:
-    """Add what a message names to its ticket: items, their revocation clocks and their jobs.
+    session: Session, additions: Sequence[Addition], *, desk: Desk, now: datetime
+) -> list[Added]:
+    """Add what messages name to their tickets: items, their revocation clocks and their jobs.
 
-    What the ticket knows already gets no second item and no second clock.
+    What a ticket knows already gets no second item and no second clock. Of each ticket that was
+    there before, one message at a time.
     """
-    held = _remember(session, evidence.certificates, desk, now)
-    known = _Known() if message.decision == TICKET else _known_of(session, ticket)
-    new: list[PlannedItem] = []
-    names: list[tuple[int, Name]] = []
-    for plan in plan_items(evidence, [facts for facts, _ in held.values()]):
-        item = next((known.items[key] for key in plan.keys if key in known.items), None)
-        if item is None:
-            new.append(plan)
-            continue
-        names += [
-            (item, one) for one in plan.names if (item, one.kind, one.value) not in known.names
-        ]
-        if not {(item, one) for one in plan.certificates} <= known.certificates:
-            rows = [held[sha256][1] for sha256 in plan.certificates]
-            apply_resolution(session, item, rows, desk=desk, now=now)
-    _insert_names(session, message, names)
-    _insert(session, ticket, message, new, held, now=now)
-    keys = [one for _, one in names] + [one for plan in new for one in plan.names]
-    unnamed = sum(1 for key in evidence.private_keys if key.spki_sha256 is None)
-    return Added(len(new), unnamed + sum(one.is_private_key for one in keys))
+    held = _remember(session, additions, desk, now)
+    planned = [_plan(session, one, held, desk=desk, now=now) for one in additions]
+    _insert(session, planned, held, now=now)
+    return [_added(one) for one in planned]
+
+
+@dataclass
+class _Planned:
+    """What a message adds to its ticket: new items, and new names of old ones."""
+
+    addition: Addition
+    new: list[PlannedItem] = field(default_factory=list)
+    names: list[tuple[int, Name]] = field(default_factory=list)  # item
 
 
 @dataclass
@@ -101,32 +109,60 @@ class _Known:
     certificates: set[tuple[int, str]] = field(default_factory=set)  # item, SHA-256
 
 
-HeldBySha256 = dict[str, tuple[Held, Certificate]]
+HeldBySha256 = dict[str, Certificate]
 
 
 def _remember(
-    session: Session, found: Iterable["FoundCertificate"], desk: Desk, now: datetime
+    session: Session, additions: Iterable[Addition], desk: Desk, now: datetime
 ) -> HeldBySha256:
-    """Store the certificates that a message holds and return what they say of themselves."""
-    held: HeldBySha256 = {}
-    certificates = list(found)
+    """Store the certificates that messages hold and return what they say of themselves."""
+    ders = {found.sha256: found.der for one in additions for found in one.evidence.certificates}
+    if not ders:
+        return {}
     rows = remember_certificates(
-        session,
-        [one.der for one in certificates],
-        origin="mail",
-        now=now,
-        issuing_cas=desk.issuing_cas,
+        session, list(ders.values()), origin="mail", now=now, issuing_cas=desk.issuing_cas
     )
-    for one, row in zip(certificates, rows, strict=True):
-        facts = Held(
-            row.sha256, row.sha1, row.issuer_sha256, row.serial_number, row.spki_sha256, one.part
-        )
-        held.setdefault(row.sha256, (facts, row))
-    return held
+    return {row.sha256: row for row in rows}
 
 
-def _known_of(session: Session, ticket: Ticket) -> _Known:
-    number = number_of(ticket)
+def _facts(found: "FoundCertificate", held: HeldBySha256) -> Held:
+    row = held[found.sha256]
+    return Held(
+        row.sha256, row.sha1, row.issuer_sha256, row.serial_number, row.spki_sha256, found.part
+    )
+
+
+def _plan(
+    session: Session, addition: Addition, held: HeldBySha256, *, desk: Desk, now: datetime
+) -> _Planned:
+    planned = _Planned(addition)
+    found: dict[str, FoundCertificate] = {}
+    for one in addition.evidence.certificates:
+        found.setdefault(one.sha256, one)
+    plans = plan_items(addition.evidence, [_facts(one, held) for one in found.values()])
+    known = _Known() if addition.opens or not plans else _known_of(session, addition.ticket)
+    for plan in plans:
+        item = next((known.items[key] for key in plan.keys if key in known.items), None)
+        if item is None:
+            planned.new.append(plan)
+            continue
+        planned.names += [
+            (item, one) for one in plan.names if (item, one.kind, one.value) not in known.names
+        ]
+        if not {(item, one) for one in plan.certificates} <= known.certificates:
+            rows = [held[sha256] for sha256 in plan.certificates]
+            apply_resolution(session, item, rows, desk=desk, now=now)
+    return planned
+
+
+def _added(planned: _Planned) -> Added:
+    names = [one for _, one in planned.names]
+    names += [one for plan in planned.new for one in plan.names]
+    unnamed = sum(1 for key in planned.addition.evidence.private_keys if key.spki_sha256 is None)
+    return Added(len(planned.new), unnamed + sum(one.is_private_key for one in names))
+
+
+def _known_of(session: Session, number: int) -> _Known:
     known = _Known()
     names = (
         select(ItemName.kind, ItemName.value, func.coalesce(Item.merged_into, Item.id))
@@ -157,62 +193,78 @@ def _known_of(session: Session, ticket: Ticket) -> _Known:
 
 
 def _insert(
-    session: Session,
-    ticket: Ticket,
-    message: Message,
-    plans: Sequence[PlannedItem],
-    held: HeldBySha256,
-    *,
-    now: datetime,
+    session: Session, planned: Sequence[_Planned], held: HeldBySha256, *, now: datetime
 ) -> None:
     """Insert items with their names, certificates, clocks and jobs, all in bulk."""
-    if not plans:
-        return
-    ids = _insert_items(session, ticket, message, plans, held)
+    ids = _insert_items(session, planned, held)
+    each = [
+        (one.addition, item, plan)
+        for one in planned
+        for item, plan in zip(ids.get(one.addition.ticket, ()), one.new, strict=True)
+    ]
     _insert_names(
         session,
-        message,
-        [(i, name) for i, plan in zip(ids, plans, strict=True) for name in plan.names],
+        [
+            *((one.addition, item, name) for one in planned for item, name in one.names),
+            *((addition, item, name) for addition, item, plan in each for name in plan.names),
+        ],
     )
-    pairs = [(i, sha) for i, plan in zip(ids, plans, strict=True) for sha in plan.certificates]
+    pairs = [{"item": item, "sha256": one} for _, item, plan in each for one in plan.certificates]
     if pairs:
-        rows = [{"item": item, "sha256": sha256} for item, sha256 in pairs]
-        session.execute(insert(ItemCertificate), rows)
-    _start_clocks(session, ticket, message, zip(ids, plans, strict=True), held, now=now)
-    number = number_of(ticket)
-    named_only = [i for i, plan in zip(ids, plans, strict=True) if not plan.certificates]
-    enqueue_many(session, "resolve_item", named_only, now=now, ticket=number)
-    sha256s = list(dict.fromkeys(sha256 for _, sha256 in pairs))
+        session.execute(insert(_HELD), pairs)
+    start_many(session, [_clock(addition, item, plan, held, now) for addition, item, plan in each])
+    named_only = [(item, one.ticket) for one, item, plan in each if not plan.certificates]
+    enqueue_for_tickets(session, "resolve_item", named_only, now=now)
+    for one in planned:
+        _look_into(session, one, held, now=now)
+
+
+def _look_into(session: Session, planned: _Planned, held: HeldBySha256, *, now: datetime) -> None:
+    """Have new items' certificates linted, and warn of those that only claim to be ours."""
+    sha256s = list(dict.fromkeys(one for plan in planned.new for one in plan.certificates))
+    if not sha256s:
+        return
+    number = planned.addition.ticket
     enqueue_each(session, "lint_certificate", sha256s, now=now, ticket=number)
-    warn_of_strangers(session, ticket, [held[one][1] for one in sha256s], now=now)
+    strangers = [held[one] for one in sha256s if held[one].names_us]
+    if strangers:
+        warn_of_strangers(session, session.get_one(Ticket, number), strangers, now=now)
 
 
 def _insert_items(
-    session: Session,
-    ticket: Ticket,
-    message: Message,
-    plans: Sequence[PlannedItem],
-    held: HeldBySha256,
-) -> list[int]:
-    number = number_of(ticket)
-    last = session.exec(select(func.max(Item.number)).where(Item.ticket == number)).one() or 0
+    session: Session, planned: Sequence[_Planned], held: HeldBySha256
+) -> dict[int, list[int]]:
+    """Insert new items; return their ids in order, by ticket."""
+    rows: list[dict[str, Any]] = []
+    for one in planned:
+        if one.new:
+            rows += _item_rows(session, one, held)
+    ids: dict[int, list[tuple[int, int]]] = {}
+    if rows:
+        returning = insert(_ITEM).returning(_ITEM.c.ticket, _ITEM.c.number, _ITEM.c.id)
+        for ticket, number, row in session.execute(returning, rows):
+            ids.setdefault(ticket, []).append((number, row))
+    return {ticket: [row for _, row in sorted(found)] for ticket, found in ids.items()}
+
+
+def _item_rows(session: Session, planned: _Planned, held: HeldBySha256) -> Iterable[dict[str, Any]]:
+    number = planned.addition.ticket
+    last = 0
+    if not planned.addition.opens:
+        query = select(func.max(Item.number)).where(Item.ticket == number)
+        last = session.exec(query).one() or 0
     # One model for all rows: making ten thousand of them takes seconds.
-    blank = Item(ticket=number, number=0, received_at=message.received_at)
+    blank = Item(ticket=number, number=0, received_at=planned.addition.message.received_at)
     shared = blank.model_dump(exclude={"id"})
-    rows = [
-        shared | {"number": position} | _what_it_is(plan, held)
-        for position, plan in enumerate(plans, start=last + 1)
-    ]
-    session.execute(insert(Item), rows)
-    query = select(Item.id).where(Item.ticket == number, Item.number > last)
-    return [one for one in session.exec(query.order_by(col(Item.number))).all() if one is not None]
+    for position, plan in enumerate(planned.new, start=last + 1):
+        yield shared | {"number": position} | _what_it_is(plan, held)
 
 
 def _what_it_is(plan: PlannedItem, held: HeldBySha256) -> dict[str, str | None]:
     """Return what is known of an item whose certificate came with the message."""
     if not plan.certificates:
         return {}
-    certificates = [held[sha256][1] for sha256 in plan.certificates]
+    certificates = [held[sha256] for sha256 in plan.certificates]
     return {
         "state": "resolved",
         "serial_number": certificates[0].serial_number,
@@ -221,39 +273,28 @@ def _what_it_is(plan: PlannedItem, held: HeldBySha256) -> dict[str, str | None]:
     }
 
 
-def _insert_names(session: Session, message: Message, names: Sequence[tuple[int, Name]]) -> None:
+def _insert_names(session: Session, names: Iterable[tuple[Addition, int, Name]]) -> None:
     rows = [
         {
             "item": item,
-            "message": message.id,
+            "message": addition.message.id,
             "kind": name.kind,
             "value": name.value,
             "named_as": storable(name.named_as),
         }
-        for item, name in names
+        for addition, item, name in names
     ]
     if rows:
-        session.execute(insert(ItemName), rows)
+        session.execute(insert(_NAME), rows)
 
 
-def _start_clocks(
-    session: Session,
-    ticket: Ticket,
-    message: Message,
-    items: Iterable[tuple[int, PlannedItem]],
-    held: HeldBySha256,
-    *,
-    now: datetime,
-) -> None:
-    """Start the revocation clock of each item; one that is proved not ours owes none."""
-    owed = revocation(message.received_at)
-    shared = obligation_row(ticket, owed, message=message.id).model_dump(exclude={"id"})
-    rows = []
-    for item, plan in items:
-        row = shared | {"item": item}
-        certificates = [held[sha256][1] for sha256 in plan.certificates]
-        if certificates and owner_among(one.ours for one in certificates) == "no":
-            row |= {"waived_at": now, "waived_reason": not_ours_reason(certificates[0])}
-        rows.append(row)
-    if rows:
-        session.execute(insert(Obligation), rows)
+def _clock(
+    addition: Addition, item: int, plan: PlannedItem, held: HeldBySha256, now: datetime
+) -> dict[str, Any]:
+    """Return the revocation clock of an item; one that is proved not ours owes none."""
+    owed = revocation(addition.message.received_at)
+    row = owed_row(addition.ticket, owed, message=addition.message.id, item=item)
+    certificates = [held[sha256] for sha256 in plan.certificates]
+    if certificates and owner_among(one.ours for one in certificates) == "no":
+        row |= {"waived_at": now, "waived_reason": not_ours_reason(certificates[0])}
+    return row

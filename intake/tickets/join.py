@@ -4,73 +4,114 @@ A follow-up takes up what was closed and starts clocks of its own; a merge of me
 discards the earlier T0.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from intake.events import SERVICE, record_event
+from intake.events import SERVICE, Happened, record_event, record_events
 from intake.tables import Item, Message, Obligation, Ticket
 from intake.tickets.desk import Desk
-from intake.tickets.items import add_items
-from intake.tickets.obligations import ACKNOWLEDGEMENT, obligations_for
+from intake.tickets.items import Addition, add_items
+from intake.tickets.obligations import ACKNOWLEDGEMENT, REPORTS, Owed, obligations_for
 from intake.tickets.owed import (
     forget_closing,
     load_ticket,
     number_of,
+    owed_by,
+    owed_row,
     refresh_state,
-    start,
+    set_state,
+    start_many,
     take_up,
     waived_by_closing,
 )
-from intake.tickets.tell import want_card
-from intake.tickets.tracks import plan_next
-from intake.tickets.triage import NOT_FETCHED, Context, Decision, higher, with_labels
-
-if TYPE_CHECKING:
-    from intake.evidence.values import Evidence
+from intake.tickets.tell import want_card, want_cards
+from intake.tickets.tracks import plan_next, plan_ticket
+from intake.tickets.triage import NOT_FETCHED, Context, Decided, higher, with_labels
 
 CARRIED_LABELS = {"in_junk", "limits_hit", "private_key", "reused_message_id", "unreadable_parts"}
 AUTO_REPLY = "auto_reply"
 OVERSIZED = "oversized"
 
 
-def join_follow_up(
-    session: Session,
-    message: Message,
-    evidence: "Evidence",
-    decision: Decision,
-    *,
-    desk: Desk,
-    now: datetime,
+def join_follow_ups(
+    session: Session, decided: Sequence[Decided], *, desk: Desk, now: datetime
 ) -> None:
-    """Add a reply to its ticket.
+    """Add replies to their tickets.
 
-    It must be acknowledged within 24 hours of its own T0; new certificates and keys in it have
+    Each must be acknowledged within 24 hours of its own T0; new certificates and keys in it have
     clocks of their own. What brings nothing new starts nothing: an automatic reply, or the rest of
     a message whose beginning opened the ticket.
     """
-    ticket = load_ticket(session, decision.ticket or 0)
-    added = add_items(session, ticket, message, evidence, desk=desk, now=now)
+    if not decided:
+        return
+    numbers = sorted({one.number for one in decided})
+    query = select(Ticket).where(col(Ticket.id).in_(numbers))
+    tickets = {number_of(one): one for one in session.exec(query)}
+    joined = [
+        _join_follow_up(session, tickets[one.number], one, desk=desk, now=now) for one in decided
+    ]
+    start_many(session, [row for one in joined for row in one.owed])
+    session.flush()
+    owed = owed_by(session, numbers, [ACKNOWLEDGEMENT, *REPORTS])
+    for number in {one.happened.ticket for one in joined if one.owed}:
+        set_state(tickets[number or 0], owed[number or 0])
+    for number, ticket in tickets.items():
+        plan_ticket(ticket, owed[number], desk.chains)
+    record_events(session, [one.happened for one in joined], actor=SERVICE, now=now)
+    want_cards(session, numbers, now, channel=desk.channel)
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """What is written of a reply after the others of its batch were looked at."""
+
+    happened: Happened
+    owed: tuple[dict[str, Any], ...]  # rows of the obligations that it starts
+
+
+def _join_follow_up(
+    session: Session, ticket: Ticket, decided: Decided, *, desk: Desk, now: datetime
+) -> _Joined:
+    message, evidence = decided.message, decided.evidence
+    addition = Addition(decided.number, message, evidence)
+    added = add_items(session, [addition], desk=desk, now=now)[0]
     is_rest = _stood_for(session, message) == OVERSIZED
     is_empty = (evidence.kind == AUTO_REPLY or is_rest) and not added.is_new
-    ticket.labels = with_labels(ticket.labels, CARRIED_LABELS.intersection(decision.labels))
-    if message.completes is not None:
-        ticket.labels = [one for one in ticket.labels if one != NOT_FETCHED]
-    if evidence.private_keys:
-        ticket.priority = higher(ticket.priority, decision.priority)
-    ticket.received_at = min(ticket.received_at, message.received_at)
+    _mark(ticket, decided)
+    owed: Iterable[Owed] = ()
     if not is_empty:
         _open_again(session, ticket, message, now=now)
         owed = obligations_for(message.received_at, reports=added.is_new)
-        start(session, ticket, owed, message=message.id)
-        refresh_state(session, ticket)
-    record_event(
-        session, "follow_up_joined", actor=SERVICE, now=now, ticket=ticket.id,
-        message=message.id, sha256=message.sha256, received_at=message.received_at.isoformat(),
-        automatic=is_empty, completes=message.completes, items=added.items, keys=added.keys,
-    )  # fmt: skip
-    _settle(session, ticket, desk=desk, now=now)
+    session.add(ticket)
+    detail = {
+        "sha256": message.sha256,
+        "received_at": message.received_at.isoformat(),
+        "automatic": is_empty,
+        "completes": message.completes,
+        "items": added.items,
+        "keys": added.keys,
+    }
+    happened = Happened("follow_up_joined", detail, ticket=ticket.id, message=message.id)
+    return _Joined(
+        happened, tuple(owed_row(decided.number, one, message=message.id) for one in owed)
+    )
+
+
+def _mark(ticket: Ticket, decided: Decided) -> None:
+    """Carry over what a person should know of the reply, and its T0 if that is the earliest."""
+    message, decision = decided.message, decided.decision
+    labels = with_labels(ticket.labels, CARRIED_LABELS.intersection(decision.labels))
+    if message.completes is not None:
+        labels = [one for one in labels if one != NOT_FETCHED]
+    if labels != ticket.labels:
+        ticket.labels = labels
+    if decided.evidence.private_keys:
+        ticket.priority = higher(ticket.priority, decision.priority)
+    ticket.received_at = min(ticket.received_at, message.received_at)
 
 
 def _stood_for(session: Session, message: Message) -> str | None:

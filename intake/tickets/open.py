@@ -1,31 +1,30 @@
-"""What becomes of a message, in one transaction: decision, ticket, items, clocks, notices, events.
+"""What becomes of messages, in one transaction: decision, ticket, items, clocks, notices, events.
 
 Source: BR 4.9.3, 4.9.5.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func
 from sqlmodel import Session, select
 
 from intake.events import SERVICE, record_event
-from intake.tables import Fact, Message, Probe, Ticket
+from intake.tables import Message, Probe
 from intake.tickets.compromise import carry_out_proofs
-from intake.tickets.correlate import find_context, normalised
-from intake.tickets.describe import describe_message, storable
-from intake.tickets.desk import TOKEN_DIGITS, Desk
-from intake.tickets.items import add_items
+from intake.tickets.correlate import find_context, look_around, normalised
+from intake.tickets.describe import describe_messages
+from intake.tickets.desk import Desk
 from intake.tickets.join import (
     follow_receipt,
     join_copy,
-    join_follow_up,
+    join_follow_ups,
     note_delivery_status,
 )
-from intake.tickets.obligations import obligations_for
-from intake.tickets.owed import load_ticket, number_of, start
+from intake.tickets.opening import ticket_numbers, write_tickets
+from intake.tickets.owed import load_ticket
 from intake.tickets.tell import want_card, want_probe
-from intake.tickets.tracks import plan_next
 from intake.tickets.triage import (
     BEFORE_WATCH,
     COPY,
@@ -35,6 +34,7 @@ from intake.tickets.triage import (
     OWN_PROBE,
     TICKET,
     Context,
+    Decided,
     Decision,
     triage,
     with_labels,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from intake.evidence.values import Evidence
 
 PROVING = (TICKET, FOLLOW_UP, BEFORE_WATCH)  # a copy proves what the first one did
-
-NUMBERS_FROM = "ticket_numbers_from"  # a fact: lower numbers may have been used before a restore
 
 
 def decide_message(
@@ -57,119 +55,105 @@ def decide_message(
     now: datetime,
     open_tickets: bool = False,
 ) -> Decision:
-    """Decide what an archived message becomes and carry it out; a second time changes nothing.
+    """Decide what one archived message becomes and carry it out; see `decide_messages`."""
+    read = [(message, evidence)]
+    return decide_messages(session, read, desk=desk, now=now, open_tickets=open_tickets)[0]
 
-    What is left to do then is to move its clocks if a better source moved its T0. A message that was only archived (`before_watch`) is decided again when it turns up in a
-    mailbox that is watched.
+
+def decide_messages(
+    session: Session,
+    read: Sequence[tuple[Message, "Evidence"]],
+    *,
+    desk: Desk,
+    now: datetime,
+    open_tickets: bool = False,
+) -> list[Decision]:
+    """Decide what archived messages become and carry it out; a second time changes nothing.
+
+    What is left to do then is to move its clocks if a better source moved its T0. A message that
+    was only archived (`before_watch`) is decided again when it turns up in a mailbox that is
+    watched. Each message is decided on as if those before it had been carried out.
 
     Args:
-        session: a write session; the whole decision is its transaction.
-        message: the archived message.
-        evidence: what it shows.
+        session: a write session; the decisions are its transaction.
+        read: the archived messages with what they show, the oldest first.
         desk: what the configuration says.
         now: when it is decided.
-        open_tickets: for an imported message that shall be treated like one that arrived.
+        open_tickets: for imported messages that shall be treated like those that arrived.
     """
-    if message.decision not in {None, BEFORE_WATCH}:
-        if message.ticket is not None:
+    fresh = [one for one in read if one[0].decision in {None, BEFORE_WATCH}]
+    for message, _ in read:
+        if message.decision not in {None, BEFORE_WATCH} and message.ticket is not None:
             follow_receipt(session, message, desk=desk, now=now)
-        return Decision(message.decision or "", message.ticket)
-    context = find_context(session, message, evidence, desk=desk, open_tickets=open_tickets)
-    decision = triage(evidence, context)
-    describe_message(session, message, evidence)
-    message.decision = decision.kind
-    if decision.kind == TICKET:
-        decision = _open_ticket(session, message, evidence, decision, desk=desk, now=now)
-    message.ticket = decision.ticket
-    session.add(message)
+    decided = _decide_each(session, fresh, desk=desk, open_tickets=open_tickets)
+    opening = [one for one in decided if one.decision.kind == TICKET]
+    write_tickets(session, opening, desk=desk, now=now)
+    for one in decided:
+        one.message.decision, one.message.ticket = one.decision.kind, one.decision.ticket
+    describe_messages(session, fresh)
     session.flush()
-    _carry_out(session, message, evidence, decision, context, desk=desk, now=now)
-    if decision.kind in PROVING:
-        carry_out_proofs(session, message, evidence, desk=desk, now=now)
-    _mark_reused(session, message, context, now=now)
+    _carry_out_all(session, decided, desk=desk, now=now)
     session.flush()
-    return decision
+    by_row = {one.message.id: one.decision for one in decided}
+    return [
+        by_row.get(message.id) or Decision(message.decision or "", message.ticket)
+        for message, _ in read
+    ]
 
 
-def _carry_out(
+def _decide_each(
     session: Session,
-    message: Message,
-    evidence: "Evidence",
-    decision: Decision,
-    context: Context,
+    read: Sequence[tuple[Message, "Evidence"]],
     *,
     desk: Desk,
-    now: datetime,
+    open_tickets: bool,
+) -> list[Decided]:
+    """Decide on messages in order; nothing is written, but a new ticket has its number."""
+    around = look_around(session, read, open_tickets=open_tickets)
+    numbers = ticket_numbers(session)
+    decided = []
+    for message, evidence in read:
+        context = find_context(session, message, evidence, around, desk=desk)
+        decision = triage(evidence, context)
+        if decision.kind == TICKET:
+            decision = replace(decision, ticket=next(numbers))
+        around.note(message, decision)
+        decided.append(Decided(message, evidence, context, decision))
+    return decided
+
+
+def _carry_out_all(
+    session: Session, decided: Sequence[Decided], *, desk: Desk, now: datetime
 ) -> None:
-    """Do what follows from a decision other than a new ticket."""
-    if decision.kind == FOLLOW_UP:
-        join_follow_up(session, message, evidence, decision, desk=desk, now=now)
-    elif decision.kind == COPY:
+    """Do what follows from decisions, new tickets apart, whose rows are there already."""
+    follow_ups = [one for one in decided if one.decision.kind == FOLLOW_UP]
+    join_follow_ups(session, follow_ups, desk=desk, now=now)
+    for one in decided:
+        _carry_out(session, one, desk=desk, now=now)
+    carry_out_proofs(
+        session,
+        [(one.message, one.evidence) for one in decided if one.decision.kind in PROVING],
+        desk=desk,
+        now=now,
+    )
+    for one in decided:
+        _mark_reused(session, one.message, one.context, now=now)
+
+
+def _carry_out(session: Session, decided: Decided, *, desk: Desk, now: datetime) -> None:
+    """Do what follows from a decision other than a ticket or a follow-up."""
+    message, context, kind = decided.message, decided.context, decided.decision.kind
+    if kind == COPY:
         join_copy(session, message, context, desk=desk, now=now)
-    elif decision.kind == DELIVERY_STATUS:
+    elif kind == DELIVERY_STATUS:
         note_delivery_status(session, message, context, desk=desk, now=now)
-    elif decision.kind == OWN_PROBE:
-        _note_probe(session, message, evidence, desk=desk, now=now)
-    elif decision.kind == OWN_OUTGOING:
+    elif kind == OWN_PROBE:
+        _note_probe(session, message, decided.evidence, desk=desk, now=now)
+    elif kind == OWN_OUTGOING:
         record_event(
-            session, "own_mail_seen", actor=SERVICE, now=now, ticket=decision.ticket,
+            session, "own_mail_seen", actor=SERVICE, now=now, ticket=decided.decision.ticket,
             message=message.id, sha256=message.sha256,
         )  # fmt: skip
-
-
-def _open_ticket(
-    session: Session,
-    message: Message,
-    evidence: "Evidence",
-    decision: Decision,
-    *,
-    desk: Desk,
-    now: datetime,
-) -> Decision:
-    """Open a ticket with its items and clocks; it waits for nothing outside."""
-    ticket = Ticket(
-        id=_number(session),
-        token=_unused_token(session, message, desk),
-        subject=storable(evidence.subject),
-        priority=decision.priority,
-        labels=list(decision.labels),
-        received_at=message.received_at,
-        opened_at=now,
-    )
-    session.add(ticket)
-    session.flush()
-    message.ticket = number_of(ticket)
-    session.add(message)
-    session.flush()
-    start(session, ticket, obligations_for(message.received_at), message=message.id)
-    added = add_items(session, ticket, message, evidence, desk=desk, now=now)
-    plan_next(session, ticket, desk.chains)
-    want_card(session, ticket, now, channel=desk.channel)
-    record_event(
-        session, "ticket_opened", actor=SERVICE, now=now, ticket=ticket.id, message=message.id,
-        sha256=message.sha256, received_at=message.received_at.isoformat(),
-        received_from=message.received_from, priority=ticket.priority, items=added.items,
-    )  # fmt: skip
-    return Decision(TICKET, ticket.id, decision.priority, decision.labels)
-
-
-def _number(session: Session) -> int | None:
-    """Return the next number where a restore left some out; None: the database counts."""
-    numbers_from = session.get(Fact, NUMBERS_FROM)
-    if numbers_from is None:
-        return None
-    highest = session.exec(select(func.max(Ticket.id))).one() or 0
-    return max(highest + 1, int(numbers_from.value))
-
-
-def _unused_token(session: Session, message: Message, desk: Desk) -> str:
-    """Return the ticket's token; it follows from the message, so a repeat makes the same one."""
-    attempt = 0
-    while True:
-        token = desk.token("ticket", f"{message.sha256}:{attempt}")[:TOKEN_DIGITS].lower()
-        if session.exec(select(Ticket.id).where(Ticket.token == token)).first() is None:
-            return token
-        attempt += 1
 
 
 def _note_probe(

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import insert
+from sqlmodel import Session, SQLModel, col, select
 
 from intake.errors import IntakeError
 from intake.tables import Obligation, Ticket
 from intake.tickets.obligations import ACKNOWLEDGEMENT, Owed
 
 CLOSING = "ticket closed: "  # begins the reason of what was waived by closing
+_OBLIGATION = SQLModel.metadata.tables["obligation"]
 MOST_NUMBER = 2**31 - 1  # a number from outside may be larger than any database takes
 
 
@@ -46,38 +49,55 @@ def start(
     item: int | None = None,
 ) -> None:
     """Write obligations that a message starts."""
-    session.add_all(obligation_row(ticket, one, message=message, item=item) for one in owed)
-    session.flush()
+    number = number_of(ticket)
+    start_many(session, [owed_row(number, one, message=message, item=item) for one in owed])
 
 
-def obligation_row(
-    ticket: Ticket, owed: Owed, *, message: int | None, item: int | None = None
-) -> Obligation:
-    """Return the row of an obligation, not stored yet."""
-    return Obligation(
-        ticket=number_of(ticket),
-        kind=owed.kind,
-        item=item,
-        message=message,
-        received_at=owed.received_at,
-        due_at=owed.due_at,
-        basis=owed.basis,
-    )
+def start_many(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write obligations of many tickets, made by `owed_row`."""
+    if rows:
+        session.execute(insert(_OBLIGATION), rows)
+
+
+def owed_row(
+    ticket: int, owed: Owed, *, message: int | None, item: int | None = None
+) -> dict[str, Any]:
+    """Return the row of an obligation; no object, since each message starts some."""
+    return {
+        "ticket": ticket,
+        "kind": owed.kind,
+        "item": item,
+        "message": message,
+        "received_at": owed.received_at,
+        "due_at": owed.due_at,
+        "basis": owed.basis,
+        "waived_at": None,
+        "waived_reason": None,
+    }
 
 
 def open_obligations(
     session: Session, number: int, kinds: Sequence[str] | None = None
 ) -> list[Obligation]:
     """Return what a ticket owes: neither met nor waived, the earliest T0 first."""
+    return owed_by(session, [number], kinds)[number]
+
+
+def owed_by(
+    session: Session, numbers: Sequence[int], kinds: Sequence[str] | None = None
+) -> dict[int, list[Obligation]]:
+    """Return what tickets owe, as `open_obligations` does for one."""
     query = select(Obligation).where(
-        Obligation.ticket == number,
+        col(Obligation.ticket).in_(numbers),
         col(Obligation.met_at).is_(None),
         col(Obligation.waived_at).is_(None),
     )
     if kinds is not None:
         query = query.where(col(Obligation.kind).in_(kinds))
-    order = (col(Obligation.received_at), col(Obligation.id))
-    return list(session.exec(query.order_by(*order)).all())
+    owed: dict[int, list[Obligation]] = {number: [] for number in numbers}
+    for one in session.exec(query.order_by(col(Obligation.received_at), col(Obligation.id))):
+        owed[one.ticket].append(one)
+    return owed
 
 
 def waive(obligations: Iterable[Obligation], reason: str, now: datetime) -> None:
@@ -105,8 +125,14 @@ def refresh_state(session: Session, ticket: Ticket) -> None:
     if ticket.state == "closed":
         return
     session.flush()
-    owed = open_obligations(session, number_of(ticket), [ACKNOWLEDGEMENT])
-    ticket.state = "open" if owed else "acknowledged"
+    set_state(ticket, open_obligations(session, number_of(ticket), [ACKNOWLEDGEMENT]))
+
+
+def set_state(ticket: Ticket, owed: Iterable[Obligation]) -> None:
+    """Set the state of a ticket that is not closed by what it owes."""
+    if ticket.state != "closed":
+        is_open = any(one.kind == ACKNOWLEDGEMENT for one in owed)
+        ticket.state = "open" if is_open else "acknowledged"
 
 
 def look_again(ticket: Ticket, now: datetime) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select, update
+from sqlalchemy import insert
+from sqlmodel import Session, SQLModel, col, select, update
 
 from intake.clock import render_instant
 from intake.tables import Notice, Ticket
@@ -29,24 +30,43 @@ class Recipient:
 
 def want_card(session: Session, ticket: Ticket, now: datetime, *, channel: str = "") -> None:
     """Have the ticket's card posted, or shown anew: one row, however often it is wanted."""
-    number = number_of(ticket)
-    key = f"card:{number}"
-    state = session.exec(select(Notice.state).where(Notice.key == key)).first()
-    if state is None:
-        session.add(
-            _notice(key, "card", ticket=number, to=channel or CARD_CHANNEL, due_at=now, now=now)
-        )
-        session.flush()
-        return
-    values: dict[str, object] = {"wanted_version": Notice.wanted_version + 1}
-    if state != "waiting":  # one that waits keeps its back-off
-        values |= {"state": "waiting", "next_try_at": now, "attempts": 0}
-    session.exec(
-        update(Notice)
-        .where(col(Notice.key) == key)
-        .values(**values)
-        .execution_options(synchronize_session="fetch")
+    want_cards(session, [number_of(ticket)], now, channel=channel)
+
+
+def want_cards(
+    session: Session, numbers: Sequence[int], now: datetime, *, channel: str = ""
+) -> None:
+    """Have the cards of tickets posted, or shown anew, as `want_card` does for one."""
+    keys = {f"card:{number}": number for number in numbers}
+    query = select(Notice.key, Notice.state).where(col(Notice.key).in_(list(keys)))
+    states = dict(session.exec(query).all())
+    want_first_cards(
+        session, [keys[one] for one in keys if one not in states], now, channel=channel
     )
+    again = {"wanted_version": Notice.wanted_version + 1}
+    # One that waits keeps its back-off.
+    at_once = again | {"state": "waiting", "next_try_at": now, "attempts": 0}
+    for values, is_waiting in ((again, True), (at_once, False)):
+        changed = [one for one in states if (states[one] == "waiting") == is_waiting]
+        if changed:
+            session.exec(
+                update(Notice)
+                .where(col(Notice.key).in_(changed))
+                .values(**values)
+                .execution_options(synchronize_session="fetch")
+            )
+
+
+def want_first_cards(
+    session: Session, numbers: Sequence[int], now: datetime, *, channel: str = ""
+) -> None:
+    """Have the cards of new tickets posted."""
+    if not numbers:
+        return
+    blank = _notice("", "card", to=channel or CARD_CHANNEL, due_at=now, now=now)
+    shared = blank.model_dump(exclude={"id"})  # one object for all: they are slow to make
+    rows = [shared | {"key": f"card:{number}", "ticket": number} for number in numbers]
+    session.execute(insert(SQLModel.metadata.tables["notice"]), rows)
 
 
 def recipients_of(ids: Iterable[str]) -> list[Recipient]:

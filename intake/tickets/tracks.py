@@ -4,8 +4,9 @@ Only the earliest thing that is owed of its kind is a track: acknowledging takes
 its replies, and the findings in one report answer them all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
@@ -40,6 +41,11 @@ def open_tracks(session: Session, ticket: Ticket, chains: Chains) -> list[OpenTr
     if ticket.state == "closed":
         return []
     owed = open_obligations(session, number_of(ticket), [ACKNOWLEDGEMENT, *REPORTS])
+    return tracks_among(ticket, owed, chains)
+
+
+def tracks_among(ticket: Ticket, owed: Sequence[Obligation], chains: Chains) -> list[OpenTrack]:
+    """Return the tracks of a ticket that is not closed, from what it owes, earliest T0 first."""
     acknowledgements = [one for one in owed if one.kind == ACKNOWLEDGEMENT]
     reports = [one for one in owed if one.kind in REPORTS]
     report_steps = tuple(_resolved(step, ticket, chains.channel) for step in chains.reports)
@@ -53,9 +59,25 @@ def open_tracks(session: Session, ticket: Ticket, chains: Chains) -> list[OpenTr
 def plan_next(session: Session, ticket: Ticket, chains: Chains) -> None:
     """Write down when a ticket must be looked at next."""
     session.flush()
-    tracks = [one.track for one in open_tracks(session, ticket, chains)]
-    ticket.next_action_at = next_action_at(tracks)
+    owed = open_obligations(session, number_of(ticket), [ACKNOWLEDGEMENT, *REPORTS])
+    plan_ticket(ticket, owed, chains)
     session.add(ticket)
+
+
+def plan_ticket(ticket: Ticket, owed: Sequence[Obligation], chains: Chains) -> None:
+    """Set when a ticket must be looked at next, from what it owes, earliest T0 first."""
+    tracks = [] if ticket.state == "closed" else tracks_among(ticket, owed, chains)
+    ticket.next_action_at = next_action_at(one.track for one in tracks)
+
+
+def first_action_at(received_at: datetime, chains: Chains) -> datetime | None:
+    """Return when a ticket that was just opened must be looked at."""
+    return next_action_at(
+        [
+            Track(ACKNOWLEDGEMENT, received_at, chains.acknowledgement),
+            Track(PRELIMINARY_REPORT, received_at, chains.reports),
+        ]
+    )
 
 
 def is_slack_user(name: str | None) -> bool:

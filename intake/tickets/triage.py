@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from intake.evidence.values import Evidence
+    from intake.tables import Message
 
 TICKET = "ticket"
 FOLLOW_UP = "follow_up"
@@ -54,6 +55,28 @@ class Decision:
     ticket: int | None = None
     priority: str = "normal"
     labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A message with what it becomes and why."""
+
+    message: "Message"
+    evidence: "Evidence"
+    context: Context
+    decision: Decision
+
+    @property
+    def number(self) -> int:
+        """Return the number of the ticket that it belongs to.
+
+        Raises:
+            ValueError: if it belongs to none.
+        """
+        if self.decision.ticket is None:
+            text = f"message {self.message.id} has no ticket: it is {self.decision.kind}"
+            raise ValueError(text)
+        return self.decision.ticket
 
 
 def triage(evidence: "Evidence", context: Context) -> Decision:
