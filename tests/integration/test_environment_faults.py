@@ -20,6 +20,7 @@ from sqlmodel import col, func, select
 from intake import pipeline
 from intake.archive.store import raw_bytes
 from intake.database import NoLongerTheWriterError, is_environment_error, one_writer, open_database
+from intake.database.writer_lock import WRITER_LOCK
 from intake.errors import OutsideUnavailableError
 from intake.events import broken_links
 from intake.loop import Loop
@@ -195,11 +196,11 @@ class LockingReader(Worker):
         self.other = sqlite3.connect(path, isolation_level=None)
         self.is_locking = True
 
-    def call(self, function: str, *arguments: Any, seconds: float) -> Any:
+    def call(self, function: str, *arguments: Any, **limits: Any) -> Any:
         if self.is_locking:
             self.other.execute("BEGIN IMMEDIATE")
             self.is_locking = False
-        return super().call(function, *arguments, seconds=seconds)
+        return super().call(function, *arguments, **limits)
 
 
 def test_what_was_held_when_the_database_went_away_does_not_wait_for_its_lease(
@@ -246,13 +247,19 @@ def test_postgresql_restarted_while_the_service_runs(
                     wait_for(lambda number=number: count(world, Ticket) == number + 1, 60)
                     wait_for(lambda: service.troubles() == [], 60)
                 wait_for(lambda: count(world, Ticket) == count_sent(world) == 3, 60)
+                wait_for(lambda: writer_locks(own_postgres), 60)  # with the next piece of work
                 other = open_database(address)
                 with pytest.raises(OutsideUnavailableError), one_writer(other):
-                    pass  # the lock was taken again
+                    pass
                 other.close()
             finally:
                 service.stop()
         nothing_is_lost(world, 3)
+
+
+def writer_locks(postgres: PostgresServer) -> list[tuple[object, ...]]:
+    statement = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = "
+    return postgres.execute(f"{statement} {WRITER_LOCK}")
 
 
 def count_sent(world: World) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from intake.database import Database
 from intake.errors import VerificationError
-from intake.mailbox.lacking import STUB_AFTER
+from intake.mailbox.lacking import AGAIN_AFTER, STUB_AFTER
 from intake.tables import Coverage, Folder, Job, Message, MessageIdEntry, SealedPiece, UidGap
 from tests.accounts import assert_accounts_balance
 from tests.builders import NOW, make_config, make_message
@@ -18,6 +18,7 @@ from tests.reading import Reader
 from tests.servers import DovecotServer
 
 MINUTES = STUB_AFTER.total_seconds() / 60
+MINUTES_AGAIN = AGAIN_AFTER.total_seconds() / 60
 OVERSIZE = 1_000_000
 
 
@@ -107,7 +108,7 @@ def test_what_is_handed_out_after_all_completes_its_stub(
     reader.poll(minutes=MINUTES)
     server.faults.clear()
 
-    reader.poll(minutes=MINUTES)
+    reader.poll(minutes=MINUTES_AGAIN)
 
     [stub] = stubs(reader)
     [whole] = [one for one in reader.all(Message) if one.completes is not None]

@@ -1,7 +1,5 @@
 """Mail out, against real SMTP servers on loopback."""
 
-import email
-import email.policy
 import ssl
 from collections.abc import Iterator
 
@@ -11,7 +9,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 from intake.config import SmtpSection
-from intake.notices.smtp import MailError, SmtpMedium, compose, send_probe
+from intake.notices.smtp import MailError, SmtpMedium, compose
 from tests.builders import NOW
 from tests.servers import free_port
 
@@ -126,16 +124,3 @@ def test_a_refused_mail_is_no_dead_relay(smtp_peer, tmp_path):
     with pytest.raises(MailError, match="answered 550") as raised:
         send(SmtpMedium(section(smtp_peer.port, host="127.0.0.1")))
     assert not raised.value.is_down
-
-
-def test_the_probe_carries_its_token_and_a_message_id_of_ours(smtp_peer, tmp_path):
-    medium = SmtpMedium(section(smtp_peer.port, host="127.0.0.1"))
-    message_id = send_probe(medium, "cps@ca.example", "t0ken", now=NOW)
-    mail = email.message_from_bytes(smtp_peer.messages[0].raw, policy=email.policy.default)
-
-    assert mail["X-CPR-Intake-Probe"] == "t0ken"
-    assert mail["Message-ID"] == message_id
-    assert message_id.endswith("@ca.example>")
-    assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail["Date"].datetime == NOW
-    assert smtp_peer.messages[0].recipients == ("cps@ca.example",)

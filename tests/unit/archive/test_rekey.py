@@ -95,7 +95,8 @@ def test_it_is_an_event_without_the_keys(database: Database) -> None:
     rekey(database)
 
     with database.read() as session:
-        events = [one for one in session.exec(select(Event)) if one.actor == "alice"]
+        in_order = select(Event).where(Event.actor == "alice").order_by(Event.id)  # type: ignore[arg-type]
+        events = session.exec(in_order).all()
         assert [one.action for one in events] == ["archive_key_change_begun", "archive_key_changed"]
         assert events[1].detail["new_key"] == NEW.id.hex()
         assert list(broken_links(session)) == []
