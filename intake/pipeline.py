@@ -8,8 +8,8 @@ is a row.
 import errno
 import logging
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from intake.archive.partial import what_is_lacking
 from intake.archive.received import OurHosts
 from intake.archive.seal import ArchiveKey
 from intake.archive.search import IndexedText, index_texts
-from intake.archive.store import archive_batch, raw_bytes
+from intake.archive.store import archive_batch, raw_bytes_of
 from intake.certificates.crtsh import CrtshClient
 from intake.certificates.lint_pool import AT_ONCE, LintPool
 from intake.certificates.outside_linters import OutsideLinter
@@ -57,9 +57,11 @@ logger = logging.getLogger(__name__)
 LARGE_MESSAGE = 10_000_000
 READ_LIMITS = (5.0, 300_000_000)
 READ_LARGE_LIMITS = (10.0, 600_000_000)
-MESSAGES_AT_ONCE = 50  # taken, and decided on in one transaction unless a bound below is met
-READ_BYTES = 4_000_000  # of messages that are read before they are decided on
-READ_SECONDS = 1.0
+MESSAGES_AT_ONCE = 250
+# What is decided on in one transaction at most: messages, their bytes, and seconds of reading.
+GROUP_MESSAGES = 50
+GROUP_BYTES = 4_000_000
+GROUP_SECONDS = 1.0
 LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
 WATCHED_SECONDS = 30.0  # in one pass of everything
@@ -137,26 +139,28 @@ def process_waiting(parts: Parts) -> int:
 def process_messages(parts: Parts, jobs: Sequence[Job]) -> None:
     """Read archived messages in the worker and decide on them, many in one transaction 2.
 
-    Memory is bounded, and a message that takes long to read does not hold up those before it.
+    While some are decided on the next ones are read. Memory is bounded, and a message that takes
+    long to read does not hold up those before it.
     """
-    waiting = deque(sorted(jobs, key=lambda job: int(job.subject)))
-    while waiting:
-        read, size, began_at = [], 0, time.monotonic()
-        while waiting and size < READ_BYTES and time.monotonic() - began_at < READ_SECONDS:
-            one = _read(parts, waiting.popleft())
-            read.append(one)
-            size += one.evidence.size
-        _decide(parts, read)
+    with ThreadPoolExecutor(1, "deciding") as deciding:
+        before: Future[None] | None = None
+        for read in _read_in_groups(parts, jobs):
+            if before is not None:
+                before.result()
+            before = deciding.submit(_decide, parts, read)
+        if before is not None:
+            before.result()
 
 
 def process_message(parts: Parts, job: Job) -> None:
     """Read one archived message in the worker and decide on it: transaction 2."""
-    _decide(parts, [_read(parts, job)])
+    for read in _read_in_groups(parts, [job]):
+        _decide(parts, read)
 
 
 def process_unread(parts: Parts, job: Job) -> None:
     """Open a ticket from the headers alone, for a message whose evidence breaks our program."""
-    raw, _ = _load(parts, job)
+    (raw,) = _load(parts, [int(job.subject)]).values()
     evidence = unread_evidence(raw, "our program failed on what this message holds")
     _decide(parts, [ReadMessage(job, evidence)])
 
@@ -174,20 +178,55 @@ class ReadMessage:
         return int(self.job.subject)
 
 
-def _read(parts: Parts, job: Job) -> ReadMessage:
-    raw, lacking = _load(parts, job)
-    evidence = read_evidence(parts.reader, raw)
-    if lacking is not None:
-        evidence = replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
-    return ReadMessage(job, evidence)
+def _read_in_groups(parts: Parts, jobs: Sequence[Job]) -> Iterator[list[ReadMessage]]:
+    """Yield messages as they are read, the oldest first, in groups that are decided on at once."""
+    by_row = {int(job.subject): job for job in jobs}
+    sizes, stubs = _sizes(parts, by_row)
+    for rows in _groups(sizes):
+        read, began_at = [], time.monotonic()
+        for row, raw in _load(parts, rows).items():
+            evidence = read_evidence(parts.reader, raw)
+            if row in stubs:
+                evidence = replace(evidence, limits_hit=(stubs[row], *evidence.limits_hit))
+            read.append(ReadMessage(by_row[row], evidence))
+            if time.monotonic() - began_at > GROUP_SECONDS:
+                yield read
+                read, began_at = [], time.monotonic()
+        yield read
 
 
-def _load(parts: Parts, job: Job) -> tuple[bytes, str | None]:
-    """Return as much of a message as is read, and what a stub lacks of its message."""
-    row = int(job.subject)
+def _sizes(parts: Parts, rows: Collection[int]) -> tuple[dict[int, int], dict[int, str]]:
+    """Return the sizes of messages in bytes, and what stubs among them lack."""
     with parts.database.read() as session:
-        raw = raw_bytes(session, parts.key, row, most=Limits().raw_bytes + 1)
-        return raw, what_is_lacking(session, session.get_one(Message, row))
+        columns = select(Message.id, Message.size, Message.stands_for)
+        found = session.exec(columns.where(col(Message.id).in_(rows)).order_by(col(Message.id)))
+        sizes, stubs = {}, {}
+        for row, size, stands_for in found.all():
+            sizes[row or 0] = size
+            if stands_for is not None:
+                message = session.get_one(Message, row)
+                stubs[row or 0] = what_is_lacking(session, message) or ""
+        return sizes, stubs
+
+
+def _groups(sizes: Mapping[int, int]) -> Iterator[list[int]]:
+    """Yield messages by their rows in groups of bounded size."""
+    group: list[int] = []
+    total = 0
+    for row, size in sizes.items():
+        if group and (len(group) == GROUP_MESSAGES or total + size > GROUP_BYTES):
+            yield group
+            group, total = [], 0
+        group.append(row)
+        total += size
+    yield group
+
+
+def _load(parts: Parts, rows: Sequence[int]) -> dict[int, bytes]:
+    """Return as much of messages as is read, by their rows, the oldest first."""
+    with parts.database.read() as session:
+        raw = raw_bytes_of(session, parts.key, rows, most=Limits().raw_bytes + 1)
+    return {row: raw[row] for row in sorted(raw)}
 
 
 def read_evidence(reader: Worker, raw: bytes) -> Evidence:
@@ -236,6 +275,9 @@ def _make_sure_it_lives(reader: Worker) -> None:
 
 
 def _decide(parts: Parts, read: Sequence[ReadMessage]) -> None:
+    """Decide on messages in one transaction 2, with their words and the end of their jobs."""
+    if not read:
+        return
     now = parts.clock()
     with parts.database.write() as session:
         query = select(Message).where(col(Message.id).in_([one.row for one in read]))

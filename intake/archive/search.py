@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, text
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from intake.archive.message_id import fold, indexed, normalise, parse_query
 from intake.tables import Message, MessageIdEntry
@@ -41,10 +42,10 @@ def messages_with_id(session: Session, text: str, *, source: str = "header") -> 
         source: "header" for the message's own, "mentioned" for one that it names.
     """
     wanted = list(dict.fromkeys(one for one in (parse_query(text), normalise(text)) if one))
-    exact = _by(session, MessageIdEntry.normalised, [indexed(one) for one in wanted], source)
+    exact = _by(session, _BY_NORMALISED, [indexed(one) for one in wanted], source)
     if exact:
         return exact
-    return _by(session, MessageIdEntry.folded, [indexed(fold(one)) for one in wanted], source)
+    return _by(session, _BY_FOLDED, [indexed(fold(one)) for one in wanted], source)
 
 
 def index_text(
@@ -162,15 +163,29 @@ def _without_marks(text: str) -> str:
     return unicodedata.normalize("NFC", plain).casefold()
 
 
-def _by(session: Session, column: str, values: Sequence[str], source: str) -> list[Message]:
-    if not values:
+def _by(
+    session: Session, statement: SelectOfScalar[Message], forms: Sequence[str], source: str
+) -> list[Message]:
+    if not forms:
         return []
+    named = {"one_form": forms[0], "other_form": forms[-1], "source": source}
+    return list(session.scalars(statement, named))
+
+
+def _with_id(column: str) -> SelectOfScalar[Message]:
+    """Return the statement that finds messages by one or two forms of a Message-ID.
+
+    It is made once: making it takes longer than the database needs to find a message.
+    """
     ids = select(MessageIdEntry.message).where(
-        col(column).in_(values), MessageIdEntry.source == source
+        col(column).in_([bindparam("one_form"), bindparam("other_form")]),
+        MessageIdEntry.source == bindparam("source"),
     )
-    return list(
-        session.exec(select(Message).where(col(Message.id).in_(ids)).order_by(col(Message.id)))
-    )
+    return select(Message).where(col(Message.id).in_(ids)).order_by(col(Message.id))
+
+
+_BY_NORMALISED = _with_id(MessageIdEntry.normalised)
+_BY_FOLDED = _with_id(MessageIdEntry.folded)
 
 
 def _parameters(message_id: int, words: IndexedText) -> dict[str, object]:

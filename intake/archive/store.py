@@ -39,6 +39,7 @@ __all__ = [
     "message_by_digest",
     "others_with_same_id",
     "raw_bytes",
+    "raw_bytes_of",
     "raw_pieces",
     "read_arrival",
 ]
@@ -110,14 +111,17 @@ def raw_bytes(
     Raises:
         VerificationError: if they are not there, or do not verify.
     """
-    if most is None:
-        return b"".join(raw_pieces(session, key, message_row_id))
-    found: list[bytes] = []
-    for piece in raw_pieces(session, key, message_row_id):
-        found.append(piece)
-        if sum(map(len, found)) >= most:
-            break
-    return b"".join(found)[:most]  # no copy is made where there is one piece and it is short
+    return raw_bytes_of(session, key, [message_row_id], most=most)[message_row_id]
+
+
+def raw_bytes_of(
+    session: Session, key: ArchiveKey, rows: Sequence[int], *, most: int | None = None
+) -> dict[int, bytes]:
+    """Return the exact bytes of messages by their rows, as `raw_bytes` does of one."""
+    return {
+        row: _beginning(_pieces(session, key, sha256, sealed), most)
+        for row, sha256, sealed in _sealed(session, rows)
+    }
 
 
 def raw_pieces(session: Session, key: ArchiveKey, message_row_id: int) -> Iterator[bytes]:
@@ -126,19 +130,39 @@ def raw_pieces(session: Session, key: ArchiveKey, message_row_id: int) -> Iterat
     Raises:
         VerificationError: if they are not there, or do not verify; at the end at the latest.
     """
-    row = session.exec(
-        select(Message.sha256, SealedMessage.sealed)
-        .join(SealedMessage, col(SealedMessage.message) == col(Message.id))
-        .where(Message.id == message_row_id)
-    ).first()
-    if row is None:
-        text = f"The archive has no bytes for message {message_row_id}: restore them from a backup."
+    for _, sha256, sealed in _sealed(session, [message_row_id]):
+        yield from _pieces(session, key, sha256, sealed)
+
+
+def _sealed(session: Session, rows: Sequence[int]) -> list[tuple[int, str, bytes]]:
+    query = (
+        select(SealedMessage.message, Message.sha256, SealedMessage.sealed)
+        .join(Message, col(SealedMessage.message) == col(Message.id))
+        .where(col(Message.id).in_(rows))
+    )
+    found = list(session.exec(query).all())
+    lacking = sorted(set(rows).difference(row for row, _, _ in found))
+    if lacking:
+        text = f"The archive has no bytes for message {lacking[0]}: restore them from a backup."
         raise VerificationError(text)
-    sha256, sealed = row
+    return found
+
+
+def _pieces(session: Session, key: ArchiveKey, sha256: str, sealed: bytes) -> Iterator[bytes]:
     if is_in_pieces(sealed):
         yield from open_pieces(session, key, key.open_list(sealed, sha256), sha256)
     else:
         yield key.open(sealed, sha256)
+
+
+def _beginning(pieces: Iterator[bytes], most: int | None) -> bytes:
+    """Join pieces up to a number of bytes; no copy is made where there is one and it is short."""
+    found: list[bytes] = []
+    for piece in pieces:
+        found.append(piece)
+        if most is not None and sum(map(len, found)) >= most:
+            break
+    return b"".join(found)[:most]
 
 
 def message_by_digest(session: Session, prefix: str) -> Message | None:
