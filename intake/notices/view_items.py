@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from intake.tables import Item, ItemCertificate, ItemName, Job, LintFinding, LintRun
@@ -138,17 +139,24 @@ def _suggested(session: Session, numbers: list[int]) -> dict[int, tuple[tuple[st
 
 def _absent_linters(session: Session, numbers: list[int]) -> dict[int, tuple[str, ...]]:
     """Return the linters that were not there when certificates of a ticket were to be linted."""
+    later = aliased(LintRun)
+    # Asked for each run: the planner of SQLite would find the newest of all runs anew for each row.
+    is_newest = ~(
+        select_columns(col(later.id))
+        .where(
+            col(later.certificate) == col(LintRun.certificate),
+            col(later.linter) == col(LintRun.linter),
+            col(later.id) > col(LintRun.id),
+        )
+        .exists()
+    )
     found: dict[int, list[str]] = defaultdict(list)
     for chunk in chunks(numbers):
         query = (
             select_columns(col(Item.ticket), col(LintRun.linter))
-            .join(ItemCertificate, col(ItemCertificate.sha256) == col(LintRun.certificate))
-            .join(Item, col(Item.id) == col(ItemCertificate.item))
-            .where(
-                col(Item.ticket).in_(chunk),
-                col(LintRun.state) == "absent",
-                col(LintRun.id).in_(_newest_runs(_held(chunk))),
-            )
+            .join(ItemCertificate, col(ItemCertificate.item) == col(Item.id))
+            .join(LintRun, col(LintRun.certificate) == col(ItemCertificate.sha256))
+            .where(col(Item.ticket).in_(chunk), col(LintRun.state) == "absent", is_newest)
             .distinct()
             .order_by(col(LintRun.linter))
         )
