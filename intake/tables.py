@@ -101,16 +101,21 @@ class Sighting(SQLModel, table=True):
 class MessageIdEntry(SQLModel, table=True):
     """A Message-ID that a message carries or mentions: an index into messages, never an identity."""
 
-    __table_args__ = (UniqueConstraint("message", "source", "original"),)
+    # The source stands in the indexes: an ID may be mentioned by every message of a long thread.
+    __table_args__ = (
+        UniqueConstraint("message", "source", "original"),
+        Index("ix_messageidentry_normalised", "normalised", "source"),
+        Index("ix_messageidentry_folded", "folded", "source"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
-    message: int = Field(foreign_key="message.id", index=True)
+    message: int = Field(foreign_key="message.id")
     # header: its own | mentioned: in References, a nested or quoted message
     # replaced: of a stub, since the whole message is there
     source: str
     original: str  # as the header has it, unfolded and trimmed, bytes as latin-1
-    normalised: str = Field(index=True)  # without brackets and blanks, case kept
-    folded: str = Field(index=True)  # normalised, case folded
+    normalised: str  # without brackets and blanks, case kept
+    folded: str  # normalised, case folded
 
 
 class Folder(SQLModel, table=True):
@@ -285,8 +290,13 @@ class ItemCertificate(SQLModel, table=True):
 class Obligation(SQLModel, table=True):
     """Something we owe by an instant, with the rule that says so."""
 
+    # What a ticket owes of a kind, the earliest first, stands together.
+    __table_args__ = (
+        Index("ix_obligation_owed", "ticket", "kind", "met_at", "waived_at", "received_at"),
+    )
+
     id: int | None = Field(default=None, primary_key=True)
-    ticket: int = Field(foreign_key="ticket.id", index=True)
+    ticket: int = Field(foreign_key="ticket.id")
     kind: str  # acknowledgement | preliminary_report_to_reporter | …_to_subscriber | revocation
     item: int | None = Field(default=None, foreign_key="item.id")
     message: int | None = Field(default=None, foreign_key="message.id")  # whose T0 started it

@@ -103,6 +103,13 @@ def forget_texts(session: Session) -> None:
 
 def search_text(session: Session, text: str, limit: int = 50) -> list[Message]:
     """Return messages that hold all these words in subject, sender or body, newest first."""
+    ids = rows_with_text(session, text, limit)
+    found = session.exec(select(Message).where(col(Message.id).in_(ids)))
+    return sorted(found, key=lambda message: -(message.id or 0))
+
+
+def rows_with_text(session: Session, text: str, limit: int = 50) -> list[int]:
+    """Return the rows of the messages that `search_text` finds, without reading them."""
     typed = [word for word in text.replace("\x00", " ").split() if _has_letter(word)][:MOST_WORDS]
     if not typed:
         return []
@@ -110,11 +117,8 @@ def search_text(session: Session, text: str, limit: int = 50) -> list[Message]:
         query = " ".join('"' + word.replace('"', '""') + '"' for word in typed)
         rows = session.execute(_SEARCH, {"query": query, "limit": limit})
     else:
-        words = words_of(*typed)
-        rows = session.execute(_SEARCH_WORDS, {"words": words, "limit": limit})
-    ids = [row[0] for row in rows]
-    found = session.exec(select(Message).where(col(Message.id).in_(ids)))
-    return sorted(found, key=lambda message: -(message.id or 0))
+        rows = session.execute(_SEARCH_WORDS, {"words": words_of(*typed), "limit": limit})
+    return [row[0] for row in rows]
 
 
 _INSERT = text(

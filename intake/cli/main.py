@@ -8,39 +8,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib import import_module
 
-from intake.cli import (
-    archive,
-    audit,
-    check,
-    database,
-    demo,
-    escalation,
-    extract,
-    import_messages,
-    init,
-    keys,
-    lint,
-    message,
-    reconcile,
-    reprocess,
-    run,
-    search,
-    ticket,
-    trace,
-)
 from intake.errors import ConfigError, IntakeError, OutsideUnavailableError
 
-GROUPS = (
-    demo, init, run, check, import_messages, extract, lint, trace, search, message, ticket, keys,
-    escalation, audit, database, archive, reconcile, reprocess,
-)  # fmt: skip
+# Every command and the module that adds it, in the order of the help.
+COMMANDS = {
+    "demo": "demo", "init": "init", "run": "run", "poll": "run", "check": "check",
+    "import": "import_messages", "extract": "extract", "lint": "lint", "trace": "trace",
+    "search": "search", "message": "message", "ticket": "ticket", "keys": "keys",
+    "escalation": "escalation", "audit": "audit", "backup": "audit", "database": "database",
+    "archive": "archive", "reconcile": "reconcile", "reprocess": "reprocess",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(named_command(given)).parse_args(given)
     try:
         with ExitStack() as options.closing:
             return int(options.run(options))
@@ -73,15 +58,21 @@ def environment_trouble(error: Exception) -> str | None:
     return f"The database or this machine can't be used now: {reason}. Nothing was left half done; try again."
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every command."""
+def named_command(arguments: Sequence[str]) -> str | None:
+    """Return the command that was typed, or None if that takes a closer look."""
+    rest = arguments[2:] if list(arguments[:1]) == ["--config"] else arguments
+    return rest[0] if rest and rest[0] in COMMANDS else None
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser with every command, or with one: to know all takes a moment."""
     parser = argparse.ArgumentParser(
         prog="intake", description="Problem-report intake of a certificate authority."
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (before the command)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in GROUPS:
-        group.add_commands(commands)
+    for module in dict.fromkeys(COMMANDS.values() if only is None else [COMMANDS[only]]):
+        import_module(f"intake.cli.{module}").add_commands(commands)
     return parser
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel, col, or_, select
 
 from intake.certificates.identity import remember_certificates
 from intake.jobs import enqueue_each, enqueue_for_tickets
@@ -19,6 +19,7 @@ from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
 from intake.tickets.linted import note_lint, warn_of_strangers
 from intake.tickets.naming import (
+    NAME_KINDS,
     Held,
     Key,
     Name,
@@ -50,6 +51,7 @@ __all__ = [
     "note_problem",
 ]
 
+AT_ONCE = 400  # values named in one statement
 _TABLES = SQLModel.metadata.tables
 _ITEM, _NAME, _HELD = _TABLES["item"], _TABLES["itemname"], _TABLES["itemcertificate"]
 
@@ -140,7 +142,7 @@ def _plan(
     for one in addition.evidence.certificates:
         found.setdefault(one.sha256, one)
     plans = plan_items(addition.evidence, [_facts(one, held) for one in found.values()])
-    known = _Known() if addition.opens or not plans else _known_of(session, addition.ticket)
+    known = _Known() if addition.opens or not plans else _known_of(session, addition.ticket, plans)
     for plan in plans:
         item = next((known.items[key] for key in plan.keys if key in known.items), None)
         if item is None:
@@ -162,34 +164,50 @@ def _added(planned: _Planned) -> Added:
     return Added(len(planned.new), unnamed + sum(one.is_private_key for one in names))
 
 
-def _known_of(session: Session, number: int) -> _Known:
+def _known_of(session: Session, number: int, plans: Sequence[PlannedItem]) -> _Known:
+    """Return what a ticket knows of what a message names; how much else it knows costs nothing."""
     known = _Known()
-    names = (
+    values = list({value for plan in plans for _, value in plan.keys})
+    for start in range(0, len(values), AT_ONCE):
+        chunk = values[start : start + AT_ONCE]
+        _add_names(session, known, number, chunk)
+        _add_certificates(session, known, number, chunk)
+    return known
+
+
+def _add_names(session: Session, known: _Known, number: int, values: Sequence[str]) -> None:
+    query = (
         select(ItemName.kind, ItemName.value, func.coalesce(Item.merged_into, Item.id))
         .join(Item, col(Item.id) == col(ItemName.item))
-        .where(Item.ticket == number)
+        .where(
+            Item.ticket == number,
+            col(ItemName.kind).in_(NAME_KINDS),
+            col(ItemName.value).in_(values),
+        )
     )
-    for kind, value, item in session.exec(names):
+    for kind, value, item in session.exec(query):
         known.items[name_key(kind, value)] = item
         known.names.add((item, kind, value))
-    certificates = (
-        select_columns(
-            col(Certificate.sha256),
-            col(Certificate.sha1),
-            col(Certificate.issuer_sha256),
-            col(Certificate.serial_number),
-            col(Certificate.spki_sha256),
-            func.coalesce(Item.merged_into, Item.id),
-        )
+
+
+def _add_certificates(session: Session, known: _Known, number: int, values: Sequence[str]) -> None:
+    sought = (
+        col(Certificate.sha256),
+        col(Certificate.sha1),
+        col(Certificate.serial_number),
+        col(Certificate.spki_sha256),
+    )
+    item = func.coalesce(Item.merged_into, Item.id)
+    query = (
+        select_columns(*sought, col(Certificate.issuer_sha256), item)
         .join(ItemCertificate, col(ItemCertificate.sha256) == col(Certificate.sha256))
         .join(Item, col(Item.id) == col(ItemCertificate.item))
-        .where(col(Item.ticket) == number)
+        .where(col(Item.ticket) == number, or_(*(one.in_(values) for one in sought)))
     )
-    for sha256, sha1, issuer, serial, spki, item in session.execute(certificates):
+    for sha256, sha1, serial, spki, issuer, row in session.execute(query):
         for key in certificate_keys(Held(sha256, sha1, issuer, serial, spki, "")):
-            known.items[key] = item
-        known.certificates.add((item, sha256))
-    return known
+            known.items[key] = row
+        known.certificates.add((row, sha256))
 
 
 def _insert(

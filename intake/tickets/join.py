@@ -17,10 +17,10 @@ from intake.tickets.desk import Desk
 from intake.tickets.items import Addition, add_items
 from intake.tickets.obligations import ACKNOWLEDGEMENT, REPORTS, Owed, obligations_for
 from intake.tickets.owed import (
+    first_owed,
     forget_closing,
     load_ticket,
     number_of,
-    owed_by,
     owed_row,
     refresh_state,
     set_state,
@@ -56,7 +56,7 @@ def join_follow_ups(
     ]
     start_many(session, [row for one in joined for row in one.owed])
     session.flush()
-    owed = owed_by(session, numbers, [ACKNOWLEDGEMENT, *REPORTS])
+    owed = first_owed(session, numbers, [ACKNOWLEDGEMENT, *REPORTS])
     for number in {one.happened.ticket for one in joined if one.owed}:
         set_state(tickets[number or 0], owed[number or 0])
     for number, ticket in tickets.items():

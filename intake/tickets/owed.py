@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import ScalarSelect, insert
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.errors import IntakeError
@@ -80,24 +81,44 @@ def open_obligations(
     session: Session, number: int, kinds: Sequence[str] | None = None
 ) -> list[Obligation]:
     """Return what a ticket owes: neither met nor waived, the earliest T0 first."""
-    return owed_by(session, [number], kinds)[number]
-
-
-def owed_by(
-    session: Session, numbers: Sequence[int], kinds: Sequence[str] | None = None
-) -> dict[int, list[Obligation]]:
-    """Return what tickets owe, as `open_obligations` does for one."""
     query = select(Obligation).where(
-        col(Obligation.ticket).in_(numbers),
+        Obligation.ticket == number,
         col(Obligation.met_at).is_(None),
         col(Obligation.waived_at).is_(None),
     )
     if kinds is not None:
         query = query.where(col(Obligation.kind).in_(kinds))
+    order = (col(Obligation.received_at), col(Obligation.id))
+    return list(session.exec(query.order_by(*order)).all())
+
+
+def first_owed(
+    session: Session, numbers: Sequence[int], kinds: Sequence[str]
+) -> dict[int, list[Obligation]]:
+    """Return of what tickets owe the one of each kind with the earliest T0, earliest first.
+
+    A ticket with a thousand replies owes a thousand acknowledgements, of which only the first
+    counts for what is told next.
+    """
+    first = [_first_of(kind).label(kind) for kind in kinds]
+    query = select_columns(*first).select_from(Ticket).where(col(Ticket.id).in_(numbers))
+    ids = [one for row in session.execute(query) for one in row if one is not None]
+    rows = select(Obligation).where(col(Obligation.id).in_(ids))
     owed: dict[int, list[Obligation]] = {number: [] for number in numbers}
-    for one in session.exec(query.order_by(col(Obligation.received_at), col(Obligation.id))):
+    for one in session.exec(rows.order_by(col(Obligation.received_at), col(Obligation.id))):
         owed[one.ticket].append(one)
     return owed
+
+
+def _first_of(kind: str) -> ScalarSelect[int | None]:
+    query = select(Obligation.id).where(
+        Obligation.ticket == Ticket.id,
+        Obligation.kind == kind,
+        col(Obligation.met_at).is_(None),
+        col(Obligation.waived_at).is_(None),
+    )
+    order = (col(Obligation.received_at), col(Obligation.id))
+    return query.order_by(*order).limit(1).correlate(Ticket).scalar_subquery()
 
 
 def waive(obligations: Iterable[Obligation], reason: str, now: datetime) -> None:

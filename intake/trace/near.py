@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from intake.archive.search import messages_with_id, search_text
+from intake.archive.search import messages_with_id, rows_with_text, search_text
 from intake.tables import Message, MessageIdEntry
 from intake.trace.findings import NearMiss, Question
 from intake.trace.verdict import count, render_delay
@@ -162,17 +162,27 @@ def _same_domain(session: Session, question: Question) -> Iterator[Hint]:
         if "@" in text
     } - {""}
     for domain in sorted(domains):
-        if question.around is not None:
-            candidates = _around(session, question, NEARBY)
-        else:
-            candidates = search_text(session, domain, limit=MESSAGES_LOOKED_AT)
         same = [
-            one
-            for one in candidates
-            if _is_of_domain(one.sender, domain) and one.sender != question.sender
+            row
+            for row, sender in _rows_and_senders(session, question, domain)
+            if _is_of_domain(sender, domain) and sender != question.sender
         ]
-        for message in same[:MOST]:
-            yield Hint(3, message.id or 0, f"from an address at {domain}")
+        for row in same[:MOST]:
+            yield Hint(3, row, f"from an address at {domain}")
+
+
+def _rows_and_senders(
+    session: Session, question: Question, domain: str
+) -> list[tuple[int, str | None]]:
+    """Return messages that may come from a domain: those of the time asked about, else by words."""
+    if question.around is not None:
+        near = _around(session, question, NEARBY)
+        return [(message.id or 0, message.sender) for message in near]
+    rows = rows_with_text(session, domain, limit=MESSAGES_LOOKED_AT)
+    found = select(Message.id, Message.sender).where(col(Message.id).in_(rows))
+    return [
+        (row or 0, sender) for row, sender in session.exec(found.order_by(col(Message.id).desc()))
+    ]
 
 
 def _is_of_domain(sender: str | None, domain: str) -> bool:
@@ -219,9 +229,10 @@ def edit_distance(one: str, other: str, limit: int) -> int:
 
     Work is bounded by the limit: only a band round the diagonal is looked at.
     """
-    if abs(len(one) - len(other)) > limit:
-        return limit + 1
     over = limit + 1
+    if abs(len(one) - len(other)) > limit:
+        return over
+    one, other = _apart(*_apart(one, other))  # twice turned round: what both end with goes too
     row = [column if column <= limit else over for column in range(len(other) + 1)]
     for line, char in enumerate(one, start=1):
         begin, end = max(1, line - limit), min(len(other), line + limit)
@@ -234,3 +245,10 @@ def edit_distance(one: str, other: str, limit: int) -> int:
         if min(row) > limit:
             return over
     return row[-1]
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Return two texts reversed, without what both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    shared = next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
+    return one[shared:][::-1], other[shared:][::-1]

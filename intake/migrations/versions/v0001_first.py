@@ -476,10 +476,11 @@ def _make_keystatement_to_uidgap() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message", "source", "original"),
     )
-    op.create_index(op.f("ix_messageidentry_folded"), "messageidentry", ["folded"], unique=False)
-    op.create_index(op.f("ix_messageidentry_message"), "messageidentry", ["message"], unique=False)
     op.create_index(
-        op.f("ix_messageidentry_normalised"), "messageidentry", ["normalised"], unique=False
+        "ix_messageidentry_folded", "messageidentry", ["folded", "source"], unique=False
+    )
+    op.create_index(
+        "ix_messageidentry_normalised", "messageidentry", ["normalised", "source"], unique=False
     )
     op.create_table(
         "obligation",
@@ -512,7 +513,12 @@ def _make_keystatement_to_uidgap() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_obligation_ticket"), "obligation", ["ticket"], unique=False)
+    op.create_index(
+        "ix_obligation_owed",
+        "obligation",
+        ["ticket", "kind", "met_at", "waived_at", "received_at"],
+        unique=False,
+    )
     op.create_table(
         "probe",
         sa.Column("id", sa.Integer(), nullable=False),
