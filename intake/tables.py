@@ -2,6 +2,10 @@
 
 Datetimes are aware and in UTC; digests are lower-case hex. A column named after another table
 (`message`, `ticket`, `item`) holds that row's id. Rows are never deleted.
+
+An index with the remark "hash" is over text of any length that others wrote. On PostgreSQL, whose
+usual kind bounds it, the migration makes it one of hashes; said here, every command would load
+PostgreSQL's dialect for it.
 """
 
 from datetime import datetime
@@ -24,11 +28,6 @@ def _unsigned(**values: Any) -> Any:  # noqa: ANN401
     return Field(sa_type=BigInteger, **values)
 
 
-def _index_of_any_length(table: str, column: str) -> Index:
-    """An index for equality over text that others wrote: PostgreSQL's usual kind bounds it."""
-    return Index(f"ix_{table}_{column}", column, postgresql_using="hash")
-
-
 class Fact(SQLModel, table=True):
     """Something the installation remembers about itself, e.g. that it was used for testing."""
 
@@ -42,8 +41,6 @@ class Fact(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """One sequence of raw bytes, identified by its SHA-256."""
 
-    __table_args__ = (_index_of_any_length("message", "sender"),)
-
     id: int | None = Field(default=None, primary_key=True)
     sha256: str = Field(unique=True)
     size: int = _unsigned()  # bytes, as served
@@ -54,7 +51,7 @@ class Message(SQLModel, table=True):
     decision: str | None = Field(default=None, index=True)  # None until processed; see Decision
     ticket: int | None = Field(default=None, foreign_key="ticket.id", index=True)
     # What the message shows, written when it is processed; claims of the sender.
-    sender: str | None = None  # first address of From, lower case
+    sender: str | None = Field(default=None, index=True)  # first address of From, lower case; hash
     subject: str | None = None
     sent_at: datetime | None = None  # the Date header
     kind: str | None = None  # report | reply | auto_reply | delivery_status | unparsed
@@ -319,14 +316,12 @@ class Obligation(SQLModel, table=True):
 class Certificate(SQLModel, table=True):
     """The DER bytes of a certificate or precertificate that we have seen, kept for ever."""
 
-    __table_args__ = (_index_of_any_length("certificate", "serial_number"),)
-
     sha256: str = Field(primary_key=True)
     sha1: str = Field(index=True)
     der: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     origin: str  # "mail" | "crtsh"
     first_seen_at: datetime
-    serial_number: str | None = None
+    serial_number: str | None = Field(default=None, index=True)  # hash
     issuer: str | None = None  # RFC 4514
     # Of the issuer name's DER; where a precertificate signing CA issued, of the CA's behind it.
     issuer_sha256: str | None = Field(default=None, index=True)
