@@ -267,8 +267,13 @@ def _signs(fields: dict[str, list[str]], evidence: Evidence, gathering: Gatherin
     )  # fmt: skip
 
 
+MOST_OF_THREAD = 15  # of References that are kept as mentioned: some name every mail of years
+
+
 def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
-    mentioned = dict.fromkeys([*evidence.in_reply_to, *evidence.references, *gathering.mentioned])
+    thread = evidence.references  # its root, and what stands nearest
+    near = (*thread[:1], *thread[-MOST_OF_THREAD:])
+    mentioned = dict.fromkeys([*evidence.in_reply_to, *near, *gathering.mentioned])
     own = set(evidence.message_ids)
     is_status = evidence.kind == "delivery_status"
     return replace(

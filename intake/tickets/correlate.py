@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from intake.evidence.values import Evidence
 
 PROBE = "probe"  # purpose of SentMessageId and of the token
-MOST_ANSWERED = 50  # Message-IDs that are looked up in In-Reply-To and References
+MOST_ANSWERED = 30  # Message-IDs that are looked up in In-Reply-To and References
 MOST_OWN = 50  # Message-ID headers of one message, and ticket tokens in it
 MOST_REUSED = 10  # tickets that are told of a Message-ID used again
 MOST_CARRIERS = 1000  # messages under one Message-ID that are looked at, the oldest first
