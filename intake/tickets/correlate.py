@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Select
@@ -169,9 +169,9 @@ def named_ids(evidence: "Evidence") -> NamedIds:
 
 def answered_ids(evidence: "Evidence") -> list[str]:
     """Return what a message answers: In-Reply-To first, then References from last to first."""
-    direct = [one for text in evidence.in_reply_to for one in ids_in(text) or [text]]
-    thread = [one for text in evidence.references for one in ids_in(text) or [text]]
-    return normalised(islice([*direct, *reversed(thread)], 4 * MOST_ANSWERED))[:MOST_ANSWERED]
+    texts = chain(evidence.in_reply_to, reversed(evidence.references))
+    each = (one for text in texts for one in ids_in(text) or [text])
+    return normalised(islice(each, MOST_ANSWERED))
 
 
 def _all_of(named: NamedIds) -> Iterator[str]:
