@@ -25,7 +25,7 @@ def test_migrations_and_tables_agree(database: Database) -> None:
 
 @pytest.mark.both_databases
 def test_text_of_any_length_that_others_wrote_is_indexed(database: Database) -> None:
-    long = "".join(random.Random(1).choices("abcdefgh0123456789", k=20_000))  # compresses badly
+    long = "".join(random.Random(1).choices("abcdefgh0123456789", k=20_000))  # noqa: S311 - compresses badly
 
     with database.write() as session:
         session.add(
