@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint format fixtures lock install install-tests clean
+.PHONY: help demo test torture bench fuzz lint format fixtures lock install install-tests clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ test: install-tests ## check style, types and import directions, and run all tes
 
 torture: install-tests ## kill the service 200 times while 5,000 messages arrive, then count (ARGS="--kills 50")
 	@$(BIN)/python -m tests.torture $(ARGS)
+
+bench: install-tests ## measure everything beside its peers, in 20 minutes (LARGE=1: 100,000 messages too; ARGS="--quick")
+	@$(BIN)/python -m benchmarks $(if $(LARGE),--large 100000) $(ARGS)
 
 lint: install ## check style, types and import directions only
 	@echo "== ruff"
