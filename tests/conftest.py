@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from intake.config import Config
-from intake.database import Database, initialise_database
+from intake.database import Database
 from tests.builders import make_config
+from tests.fresh import fresh_database
 
 pytest_plugins = ["tests.servers", "tests.postgres"]
 
@@ -28,7 +29,7 @@ def database(
         with request.getfixturevalue("postgres").database() as database:
             yield database
         return
-    database, _ = initialise_database(f"sqlite:///{tmp_path}/intake.db")
+    database = fresh_database(f"sqlite:///{tmp_path}/intake.db")
     yield database
     database.close()
 

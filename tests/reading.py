@@ -1,5 +1,6 @@
 """A mailbox and the archive that it is read into, with a clock moved by hand."""
 
+from collections.abc import MutableSequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ class Reader:
         self.database, self.mailbox, self.options = database, mailbox, options
         self.key = ArchiveKey(b"k" * 32)
         self.now = NOW
-        self.batches: list[FolderBatch] = []
+        self.batches: MutableSequence[FolderBatch] = []
 
     def keep(self, batch: FolderBatch) -> None:
         self.batches.append(batch)

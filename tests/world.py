@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from intake.archive.seal import ArchiveKey, remember_key
 from intake.config import Config
-from intake.database import Database, initialise_database
+from intake.database import Database
 from intake.demo.crtsh import CrtshStandIn
 from intake.demo.slack import SlackStandIn
 from intake.notices.view import ticket_view, view_as_json
 from intake.pipeline import Parts, run_once
 from intake.service import assemble
 from tests.builders import make_config
+from tests.fresh import fresh_database
 from tests.servers import DovecotServer, SmtpPeer
 
 CERTIFICATES = Path(__file__).parent.parent / "fixtures" / "certificates"
@@ -106,7 +107,7 @@ def make_world(
             smtp_port=mail.port,
             **({"issuing_cas": f'"{CERTIFICATES}/issuing_ca.pem"'} | options),
         )
-        database, _ = initialise_database(config.database.url, busy_timeout=busy_timeout)
+        database = fresh_database(config.database.url, busy_timeout=busy_timeout)
         with database.write() as session:
             remember_key(session, ArchiveKey.create(folder / "archive.key"))
         world = World(config, database, clock, dovecot, slack, crtsh, mail)

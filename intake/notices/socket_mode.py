@@ -6,9 +6,11 @@ Whether it is connected matters to nobody else: escalation and posting go their 
 
 import http.client
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from slack_sdk.errors import SlackClientError
@@ -95,7 +97,7 @@ class SlackListener:
                     _say_state(is_connected=was_connected)
                 self._stopping.wait(wait)
         finally:
-            client.close()
+            _hang_up(client)
 
     def stop(self) -> None:
         """Disconnect; what is being worked on is finished."""
@@ -130,6 +132,18 @@ class SlackListener:
         if interaction is None or receipt is not None or self._stopping.is_set():
             return
         self._pool.submit(self.actions.handle, interaction).add_done_callback(_note_failure)
+
+
+def _hang_up(client: SocketModeClient) -> None:
+    """Disconnect at once: by itself the library goes on to listen for three seconds."""
+    client.auto_reconnect_enabled = False
+    client.current_session_state.terminated = True
+    session = client.current_session
+    connection = None if session is None else session.sock
+    if connection is not None:
+        with suppress(OSError):  # it may be closed already
+            connection.shutdown(socket.SHUT_RDWR)
+    client.close()
 
 
 def _note_failure(work: Future[None]) -> None:

@@ -190,7 +190,11 @@ def _coverage(session: Session, question: Question) -> Iterable[SourceCoverage]:
         yield SourceCoverage(
             source=span.source,
             spans=covered,
-            gaps=tuple(gap for gap in gaps if not (covered and _is_fresh(gap, question.now))),
+            gaps=tuple(
+                gap
+                for gap in gaps
+                if not (covered and (_is_fresh(gap, question.now) or _is_first(gap, question)))
+            ),
             uid_gaps=tuple(uid_gaps.get(span.source, ())),
         )
 
@@ -211,6 +215,14 @@ def times_between(gaps: Iterable[Span], begin: datetime, end: datetime) -> tuple
 def _is_fresh(gap: Span, now: datetime) -> bool:
     """Say whether a gap is only the time since the last poll."""
     return gap[1] == now and gap[1] - gap[0] <= FRESH
+
+
+def _is_first(gap: Span, question: Question) -> bool:
+    """Say whether a gap is only what the first poll took until it came to a folder.
+
+    Where nobody asked about a time, it begins when the first folder of all was read.
+    """
+    return question.around is None and gap[0] == question.asked_from and gap[1] - gap[0] <= FRESH
 
 
 def _rows(message: Message) -> Iterable[int]:

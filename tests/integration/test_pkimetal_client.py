@@ -47,7 +47,7 @@ class StandIn:
     async def start(self) -> web.AppRunner:
         app = web.Application()
         app.add_routes([web.get("/linters", self.linters), web.post("/{kind:lint.*}", self.lint)])
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -178,6 +178,25 @@ def test_a_folder_that_was_not_read_in_time_is_a_gap(
     ]
 
 
+def test_what_the_first_poll_took_until_it_came_to_a_folder_is_no_gap(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each folder says itself from when on it was read."""
+    later = T0 + timedelta(seconds=1)
+    for at in (T0, NOW):
+        installation.read_folder(at)
+        installation.read_folder(max(at, later), folder="Junk")
+
+    _, answer = traced(installation, capsys, SEED_ID)
+
+    assert [(one["from"], one["complete"], one["gaps"]) for one in answer["coverage"]] == [
+        ("2017-08-13T04:45:20Z", True, []), ("2017-08-13T04:45:21Z", True, []),
+    ]  # fmt: skip
+    asked = "--around", T0.isoformat()
+    _, answer = traced(installation, capsys, SEED_ID, *asked)
+    assert [one["complete"] for one in answer["coverage"]] == [False, False]
+
+
 def test_uids_that_were_gone_before_we_looked_are_told(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:

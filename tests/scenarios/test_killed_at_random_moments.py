@@ -23,7 +23,9 @@ def world(tmp_path: Path, dovecot: DovecotServer, smtp_peer: SmtpPeer) -> Iterat
 @pytest.mark.timeout(300)
 def test_p12_killed_at_random_moments(world: World) -> None:
     """After twenty kills the archive is the mailbox, and each report has one ticket and card."""
-    campaign = Campaign(kills=20, messages=120, latest=0.9, rate=6, large_every=60, at_work_every=3)
+    campaign = Campaign(
+        kills=20, messages=120, latest=0.6, rate=12, large_every=60, at_work_every=3
+    )
 
     report = run_campaign(world, campaign)
 
