@@ -22,6 +22,10 @@ torture: install-tests ## kill the service 200 times while 5,000 messages arrive
 bench: install-tests ## measure everything beside its peers, in 20 minutes (LARGE=1: 100,000 messages too; ARGS="--quick")
 	@$(BIN)/python -m benchmarks $(if $(LARGE),--large 100000) $(ARGS)
 
+fuzz: install-tests ## search for inputs that break a promise (SECONDS=60 for each of five targets)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --only-binary :all: atheris
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 lint: install ## check style, types and import directions only
 	@echo "== ruff"
 	@$(BIN)/ruff check
