@@ -21,6 +21,11 @@ def split_header(raw: bytes) -> tuple[bytes, bytes]:
     start = 0
     while start < len(raw) and raw[start] in b"\r\n":  # empty lines before the header
         start += 1
+    end = raw.find(b"\r\n\r\n", start, LONGEST_HEADER)
+    if end >= 0:
+        header = raw[start:end]
+        if header.count(b"\n") == header.count(b"\r") == header.count(b"\r\n"):  # as a rule
+            return header, raw[end + 4 :]
     empty = _EMPTY_LINE.search(raw, start, LONGEST_HEADER)
     if empty is None:
         return raw[start:LONGEST_HEADER], b"" if len(raw) <= LONGEST_HEADER else raw[
@@ -33,14 +38,14 @@ def field_values(header: bytes, name: str) -> list[str]:
     """Return the values of a field in order, unfolded and trimmed, bytes as latin-1."""
     return [
         _FOLD.sub(b"", match[1]).decode("latin-1").strip(" \t\r\n\x00")
-        for match in _field(name).finditer(header)
+        for match in _field(name).finditer(b"\n" + header)
     ]
 
 
 @cache
 def _field(name: str) -> re.Pattern[bytes]:
     return re.compile(
-        rb"(?:\A|[\r\n])"
+        rb"[\r\n]"
         + re.escape(name.encode("ascii"))
         + rb"[ \t\x00]*:((?:[^\r\n]++|"
         + LINE_END

@@ -19,9 +19,7 @@ MOST_ADDRESSES = 1000
 # Names that Python knows and that are no charset of text, or take the square of the length.
 NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
-_FIELD = re.compile(
-    rb"(?:\A|[\r\n])([!-9;-~]++)[ \t\x00]*+:((?:[^\r\n]++|" + LINE_END + rb"[ \t])*+)"
-)
+_FIELD = re.compile(rb"[\r\n]([!-9;-~]++)[ \t\x00]*+:((?:[^\r\n]++|" + LINE_END + rb"[ \t])*+)")
 _FOLD = re.compile(LINE_END + rb"(?=[ \t])")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
@@ -36,7 +34,7 @@ def read_fields(header: bytes) -> dict[str, list[str]]:
     One pass for all of them; the same reading as `field_values` of archive/header.py.
     """
     fields: dict[str, list[str]] = {}
-    for match in _FIELD.finditer(header):
+    for match in _FIELD.finditer(b"\n" + header):
         value = _FOLD.sub(b"", match[2]).decode("latin-1").strip(" \t\r\n\x00")
         fields.setdefault(match[1].decode("ascii").lower(), []).append(value)
     return fields

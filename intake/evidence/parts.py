@@ -40,6 +40,7 @@ _BOUNDARY = re.compile(
 )
 _BOUNDARY_LINE = re.compile(rb"^--([^\r\n]{1,220})", re.MULTILINE)
 _FIELD_OR_FOLD = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|From |>From ")
+_MAY_HAVE_PARTS = re.compile(rb"multipart|message/", re.IGNORECASE)
 _MENTIONING = (
     "message-id",
     "references",
@@ -92,6 +93,8 @@ def parse(raw: bytes) -> Entity:
 
 def without_excess(raw: bytes, most: int) -> bytes:
     """Cut a message after so many boundary lines: the parser makes an object for each part."""
+    if raw.count(b"\n--") + raw.startswith(b"--") <= most:  # as a rule
+        return raw
     boundaries = {quoted or plain for quoted, plain in _BOUNDARY.findall(raw)}
     count = 0
     for line in _BOUNDARY_LINE.finditer(raw) if boundaries else ():
@@ -103,7 +106,10 @@ def without_excess(raw: bytes, most: int) -> bytes:
 
 
 def _parse(raw: bytes) -> Entity:
-    return cast("Entity", BytesParser(Entity, policy=compat32).parsebytes(raw))
+    # What has no parts needs no line of its body looked at.
+    is_flat = _MAY_HAVE_PARTS.search(split_header(raw)[0]) is None
+    parser = BytesParser(Entity, policy=compat32)
+    return cast("Entity", parser.parsebytes(raw, headersonly=is_flat))
 
 
 def open_entity(piece: Piece, gathering: Gathering) -> list[Piece]:
