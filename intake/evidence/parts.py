@@ -9,6 +9,7 @@ The one parse is that of `email` with its compat32 policy: the modern one raises
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.errors import InvalidBase64LengthDefect, MissingHeaderBodySeparatorDefect
 from email.message import Message
@@ -256,8 +257,16 @@ def _read_cached(content_type: str | None, disposition: str | None) -> _Says:
 
 
 def _read_fields(entity: Entity) -> _Says:
-    disposition = entity.get_content_disposition() or ""
-    return _Says(entity.get_content_charset(), disposition, _name(entity))
+    """Read what the fields say; parameters that the library fails on hide no content."""
+    disposition = _asked(entity.get_content_disposition) or ""
+    return _Says(_asked(entity.get_content_charset), disposition, _name(entity))
+
+
+def _asked(question: Callable[[], str | None]) -> str | None:
+    try:
+        return question()
+    except MAIL_ERRORS:
+        return None
 
 
 def _content(entity: Entity) -> bytes:
