@@ -384,7 +384,7 @@ class ProvenKey(SQLModel, table=True):
 
     key_match: str = Field(primary_key=True)  # SHA-256 of RSA modulus or x coordinate
     spki_sha256: str  # as the proof encodes the key
-    kind: str  # private_key | marked_request | kca | pock | jws
+    kind: str  # private_key | marked_request | kca | pock | jws | signed_statement
     method: str  # what was verified, in words
     verifier: str  # the version of what verified it
     proof_sha256: str
@@ -395,12 +395,12 @@ class ProvenKey(SQLModel, table=True):
 
 
 class KeyStatement(SQLModel, table=True):
-    """A web signature that says its key is lost, kept until the key is known that verifies it."""
+    """Something signed that says its key is lost, kept until the key is known that verifies it."""
 
     __table_args__ = (UniqueConstraint("sha256", "message"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    spki_sha256: str = Field(index=True)  # as it claims
+    spki_sha256: str = Field(index=True)  # as it claims; "": any key that its ticket is about
     algorithm: str
     signed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

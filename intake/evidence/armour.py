@@ -24,7 +24,9 @@ _BEGIN = re.compile(
 _END = re.compile(
     r"[-–—]{2,10}+[ \t]?END[ \t\r\n>|][A-Za-z0-9 \t\r\n>|]{0,60}?[ \t]?[-–—]{2,10}+", re.IGNORECASE
 )
-_KNOWN_LABEL = re.compile(r"\b(?:CERTIFICATE|CRL|KEY|REQUEST|PKCS7|PKCS12|CMS|PGP|PARAMETERS)\b")
+_KNOWN_LABEL = re.compile(
+    r"\b(?:CERTIFICATE|CRL|KEY|REQUEST|PKCS7|PKCS12|CMS|PGP|SSH|PARAMETERS)\b"
+)
 _BARE = re.compile(
     r"(?<![A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/]{22}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
 )

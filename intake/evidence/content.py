@@ -14,6 +14,7 @@ from intake.evidence.office import is_office, is_read_otherwise, read_office
 from intake.evidence.parts import Piece, clean_name, parse
 from intake.evidence.salvage import coded_parts
 from intake.evidence.texts import read_text
+from intake.evidence.values import NO_KNOWN_FILE
 
 SAMPLE = 4096  # bytes that tell text from other content
 _SIGNATURES = (
@@ -35,7 +36,10 @@ LOCKED = "locked with a password"
 
 def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
     """Read bytes: note what they show, and return what stands within them."""
-    if not piece.data or piece.media_type in _SIGNATURES:
+    if not piece.data:
+        return []
+    _note_for_statements(piece, gathering)
+    if piece.media_type in _SIGNATURES:
         return []
     for reader in _READERS:
         within = reader(piece, gathering)
@@ -43,6 +47,16 @@ def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
             return within
     _not_read(piece, gathering)
     return []
+
+
+def _note_for_statements(piece: Piece, gathering: Gathering) -> None:
+    """Keep small files that may be a statement about a key, or what signs one."""
+    if piece.media_type in _SIGNATURES:
+        found = recognise(piece.data)
+        if found is not None and found[0] == "pkcs7":
+            gathering.signing.add_cms(piece.data[: found[1]], piece.path)
+    elif piece.attached or piece.name:
+        gathering.signing.add_file(piece.data, piece.path)
 
 
 # ---- messages ----------------------------------------------------------------------------------
@@ -308,7 +322,7 @@ def decode_text(data: bytes, charset: str | None) -> str:
 
 def _not_read(piece: Piece, gathering: Gathering) -> None:
     if not (piece.media_type.startswith(_SILENT) or piece.data.startswith(_PICTURES)):
-        gathering.unread(piece.path, "a kind of file that is not read")
+        gathering.unread(piece.path, NO_KNOWN_FILE)
     elif piece.attached:
         gathering.unread(piece.path, "a picture, sound or film, which is not read")
 

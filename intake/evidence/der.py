@@ -166,6 +166,18 @@ def spki_of_csr(data: bytes) -> bytes | None:
     return data[fields[2].start : fields[2].end]
 
 
+def spki_of_certificate(data: bytes) -> bytes | None:
+    """Return the SubjectPublicKeyInfo of a certificate as its bytes stand there."""
+    outer = read_element(data, 0, len(data))
+    inner = children(data, outer, most=1) if outer else []
+    fields = children(data, inner[0], most=7) if inner else []
+    if fields[:1] and fields[0].tag == VERSION:
+        fields = fields[1:]
+    if len(fields) < 6:  # noqa: PLR2004 - serial number, algorithm, issuer, validity, subject, key
+        return None
+    return data[fields[5].start : fields[5].end]
+
+
 def spki_of_public_key(data: bytes, *, bare: bool = False) -> bytes | None:
     """Return the SubjectPublicKeyInfo of a public key; `bare` ones are the numbers of RSA alone."""
     outer = read_element(data, 0, len(data)) if data[:1] == b"\x30" else None

@@ -31,7 +31,7 @@ from intake.evidence.parts import (
 )
 from intake.evidence.passwords import password_candidates
 from intake.evidence.people import read_people
-from intake.evidence.proving import open_what_is_locked
+from intake.evidence.proving import open_what_is_locked, prove_statements
 from intake.evidence.quoted import find_forwarded, find_tokens
 from intake.evidence.texts import scan_text
 from intake.evidence.values import (
@@ -90,6 +90,7 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
     _open_locked_files(gathering)
     open_what_is_locked(gathering)
+    prove_statements(gathering)
     evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", ids)
     evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
     if taken_apart:

@@ -9,6 +9,7 @@ from intake.evidence.key_statements import KeyClaim, KeyProof
 from intake.evidence.locked import Locked
 from intake.evidence.named import Named
 from intake.evidence.private_keys import Derived
+from intake.evidence.signed_statements import Signing
 from intake.evidence.targets import DifferingLink
 from intake.evidence.values import (
     FoundCertificate,
@@ -39,6 +40,7 @@ class Gathering:
         self.csrs: dict[FoundCsr, None] = {}
         self.proofs: dict[KeyProof, None] = {}
         self.claims: dict[KeyClaim, None] = {}
+        self.signing = Signing()
         self.locked_files: list[Piece] = []  # archives and documents that a password may open
         self.forwarded: dict[str, None] = {}  # senders of messages within this one
         self.subjects: list[str] = []
@@ -54,8 +56,7 @@ class Gathering:
         self.mentioned: dict[str, None] = {}
         self.enclosed: dict[str, None] = {}  # Message-IDs of messages within, for delivery status
         self.texts: list[str] = []
-        self.kept = 0
-        self.searched = 0
+        self.kept = self.searched = 0
         self.seen = 0  # places of identifiers
         self.parts = 0
         self.has_delivery_status = False

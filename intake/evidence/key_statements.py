@@ -66,7 +66,7 @@ _QUOTE_MARKS = re.compile(r"^[ \t]*(?:[>|][ \t]*)+", re.MULTILINE)
 class KeyProof:
     """That the holder of a private key is no longer its owner alone, verified by machine."""
 
-    kind: str  # private_key | marked_request | kca | pock
+    kind: str  # private_key | marked_request | kca | pock | jws | signed_statement
     spki_sha256: str
     key_match: str  # see public_keys.py
     method: str  # what was verified, in words
@@ -76,10 +76,10 @@ class KeyProof:
 
 @dataclass(frozen=True)
 class KeyClaim:
-    """A web signature that says its key is lost; it counts once the key has verified it."""
+    """Something signed that says its key is lost; it counts once the key has verified it."""
 
-    kid: str  # SHA-256 of the SubjectPublicKeyInfo, as it claims
-    algorithm: str
+    kid: str  # SHA-256 of the SubjectPublicKeyInfo, as it claims; "": it claims none
+    algorithm: str  # of a web signature; else which kind of signature, in words
     signed: bytes
     signature: bytes
     sha256: str  # of what was signed and the signature

@@ -22,9 +22,10 @@ def add_object(what: str, der: bytes, path: str, gathering: Gathering) -> None:
         gathering.prove(prove_request(der, path))
     elif what in PRIVATE_KEYS:
         note_key(read_key(der), path, gathering)
-    elif what in ("certificate", "pkcs7"):
-        for one in [der] if what == "certificate" else read_signed(der)[0]:
-            add_certificate(one, path, gathering)
+    elif what == "certificate":
+        add_certificate(der, path, gathering)
+    elif what == "pkcs7":
+        _add_pkcs7(der, path, gathering)
     elif what == "pkcs12":
         note_locked(Locked("pkcs12", der, path), gathering)
     elif what == "enveloped":
@@ -33,9 +34,16 @@ def add_object(what: str, der: bytes, path: str, gathering: Gathering) -> None:
         gathering.holds_status = True
 
 
+def _add_pkcs7(der: bytes, path: str, gathering: Gathering) -> None:
+    gathering.signing.add_cms(der, path)
+    for one in read_signed(der)[0]:
+        add_certificate(one, path, gathering)
+
+
 def add_public_key(der: bytes, path: str, gathering: Gathering) -> bool:
     """Note the hash of a public key that makes up a whole file; tell whether it is one."""
     spki = spki_of_public_key(der)
     if spki:
+        gathering.signing.add_key(spki)
         gathering.add_named([Named("spki_sha256", sha256(spki).hexdigest(), 0, "public key")], path)
     return spki is not None

@@ -5,12 +5,14 @@ A key is derived once, however often it stands in the message; how many are deri
 
 from hashlib import sha256
 
+from intake.evidence.der import spki_of_certificate, spki_of_csr
 from intake.evidence.gathering import Gathering
 from intake.evidence.key_statements import KeyProof, prove_certificate
 from intake.evidence.locked import Budget, Locked, Opened, open_locked
 from intake.evidence.passwords import password_candidates
 from intake.evidence.private_keys import Derived, HeldKey
-from intake.evidence.values import FoundKey
+from intake.evidence.signed_statements import MOST_KEYS, PublicKey, claims_of, verify
+from intake.evidence.values import NO_KNOWN_FILE, FoundKey, UnreadablePart
 
 OCTETS_OF_2048_BITS = 1200  # of a PKCS#1 key; the work grows with the third power
 MOST_LOCKED = 50
@@ -52,6 +54,25 @@ def open_what_is_locked(gathering: Gathering) -> None:
             _take_out(locked, opened, gathering)
         elif locked.kind == "pkcs12":
             gathering.unread(locked.part, NOT_OPENED)
+
+
+def prove_statements(gathering: Gathering) -> None:
+    """Verify signed statements with the keys of the message; what is left waits for its key."""
+    held = [one.der for one in gathering.certificates.values()][:MOST_KEYS]
+    keys = [PublicKey(spki, der) for der in held if (spki := spki_of_certificate(der))]
+    keys += [PublicKey(one) for one in gathering.signing.keys]
+    requests = [spki_of_csr(one.der) for one in gathering.csrs][:MOST_KEYS]
+    keys += [PublicKey(one) for one in requests if one]
+    for claim, within in claims_of(gathering.signing):
+        tried = ((key, verify(claim, key)) for key in [*within, *keys])
+        key, proof = next((one for one in tried if one[1] is not None), (None, None))
+        if key is None:
+            gathering.claim([claim])
+            continue
+        gathering.prove(proof)
+        gathering.unreadable.pop(UnreadablePart(claim.part, NO_KNOWN_FILE), None)
+        if key.certificate and key in within:
+            gathering.add_certificate(key.certificate, claim.part)
 
 
 def _take_out(locked: Locked, opened: Opened, gathering: Gathering) -> None:

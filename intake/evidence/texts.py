@@ -83,7 +83,7 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     gathering.claim(find_claims(text, path))
     named = find_named(plain, most=gathering.room)
     named += [one for span in secrets for one in _within_secret(text, *span)]
-    named += _public_keys(text, blocks)
+    named += _public_keys(text, blocks, gathering)
     return named, leave_out(text, secrets)
 
 
@@ -103,19 +103,26 @@ def _add_block(block: Block, path: str, gathering: Gathering) -> None:
     if block.secret:
         note_key(key_in_block(block).key, path, gathering)
         return
+    if block.label == "SSH SIGNATURE":
+        gathering.signing.add_signature(block.data, path)
     found = recognise(block.data)
     if found:
         add_object(found[0], block.data[: found[1]], path, gathering)
     elif "CERTIFICATE" in block.label.split() and block.data[:1] == b"\x30" and block.complete:
         what = "csr" if "REQUEST" in block.label else "certificate"
         add_object(what, block.data, path, gathering)
-    elif block.label == "PGP MESSAGE":
+    else:
+        _say_unread(block, path, gathering)
+
+
+def _say_unread(block: Block, path: str, gathering: Gathering) -> None:
+    if block.label == "PGP MESSAGE":
         gathering.unread(path, "encrypted")
     elif "CERTIFICATE" in block.label.split():
         gathering.unread(path, "a certificate in PEM that is cut off or garbled")
 
 
-def _public_keys(text: str, blocks: list[Block]) -> Iterator[Named]:
+def _public_keys(text: str, blocks: list[Block], gathering: Gathering) -> Iterator[Named]:
     """Yield the hashes of public keys that are written out; what they are is said by their label."""
     for block in blocks:
         spki = (
@@ -124,6 +131,7 @@ def _public_keys(text: str, blocks: list[Block]) -> Iterator[Named]:
             else None
         )
         if spki:
+            gathering.signing.add_key(spki)
             written = f"-----BEGIN {block.label}-----"
             yield Named("spki_sha256", sha256(spki).hexdigest(), block.start, written)
     if '"kty"' in text:

@@ -42,6 +42,7 @@ LIGHT = Limits(
     raw_bytes=8 * MIB, parts=200, html_bytes=MIB // 4, text_chars=4 * MIB, archive_depth=0, identifiers=20_000,
     keys=20, documents=False,
 )  # fmt: skip
+NO_KNOWN_FILE = "a kind of file that is not read"
 READ_AGAIN = "it was read again without what its attachments pack"
 
 

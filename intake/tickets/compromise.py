@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func
 from sqlmodel import Session, col, or_, select
 
-from intake.certificates.der import DerError, split_certificate
 from intake.certificates.identity import identity_key, stored_certificates
 from intake.events import SERVICE, record_event
-from intake.evidence.key_statements import KeyClaim, KeyProof, verify_claim
+from intake.evidence.key_statements import KeyProof
 from intake.tables import (
     Certificate,
     Item,
@@ -35,6 +34,7 @@ from intake.tickets.obligations import Owed, revocation
 from intake.tickets.owed import CLOSING, number_of, start, take_up
 from intake.tickets.resolution import MERGED, NOT_OURS, apply_resolution
 from intake.tickets.rules import find_reason
+from intake.tickets.statements import NAMELESS, held_by_ticket, keep_claims, verified
 from intake.tickets.tell import want_card
 from intake.tickets.triage import with_labels
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LABEL = "key_compromise"
 REASON = "key_compromise"
 KEY_COMPROMISE = 1  # CRLReason
-VERIFIER = "intake key proofs 1"  # raised when what is verified changes
+VERIFIER = "intake key proofs 2"  # raised when what is verified changes
 
 
 def carry_out_proofs(
@@ -59,8 +59,8 @@ def carry_out_proofs(
     A message without a ticket (one from before the watch) proves its keys all the same.
     """
     for message, evidence in read:
-        statements = _keep_claims(session, message, evidence.key_claims)
-        proofs = [*evidence.key_proofs, *_verified(session, statements, now)]
+        statements = keep_claims(session, message, evidence.key_claims)
+        proofs = [*evidence.key_proofs, *verified(session, statements, now)]
         for proof in {one.key_match: one for one in reversed(proofs)}.values():
             _carry_out(session, message, proof, desk=desk, now=now)
     held = sorted(
@@ -137,70 +137,33 @@ def known_with_key(session: Session, key_match: str, now: datetime) -> list[Cert
 # ---- statements that wait for their key --------------------------------------------------------
 
 
-def _keep_claims(
-    session: Session, message: Message, claims: Sequence[KeyClaim]
-) -> list[KeyStatement]:
-    if not claims:
-        return []
-    kept = []
-    for claim in {one.sha256: one for one in claims}.values():
-        query = select(KeyStatement).where(
-            KeyStatement.sha256 == claim.sha256, KeyStatement.message == message.id
-        )
-        row = session.exec(query).first() or KeyStatement(
-            spki_sha256=claim.kid, algorithm=claim.algorithm, signed=claim.signed,
-            signature=claim.signature, sha256=claim.sha256, part=claim.part,
-            message=message.id or 0,
-        )  # fmt: skip
-        row.ticket = message.ticket
-        session.add(row)
-        kept.append(row)
-    session.flush()
-    return kept
-
-
 def _verify_waiting(
     session: Session, certificates: Sequence[Certificate], *, desk: Desk, now: datetime
 ) -> None:
     """Verify statements that waited for one of these keys."""
+    waiting = col(KeyStatement.proved_at).is_(None)
     keys = sorted({one.spki_sha256 for one in certificates if one.spki_sha256 is not None})
     for start_at in range(0, len(keys), 500):
-        query = select(KeyStatement).where(
-            col(KeyStatement.spki_sha256).in_(keys[start_at : start_at + 500]),
-            col(KeyStatement.proved_at).is_(None),
-        )
-        for row in session.exec(query).all():
-            for proof in _verified(session, [row], now):
-                message = session.get_one(Message, row.message)
-                _carry_out(session, message, proof, desk=desk, now=now)
+        named = col(KeyStatement.spki_sha256).in_(keys[start_at : start_at + 500])
+        for row in session.exec(select(KeyStatement).where(named, waiting)).all():
+            _carry_out_statement(session, row, None, desk=desk, now=now)
+    nameless = select(KeyStatement).where(KeyStatement.spki_sha256 == NAMELESS, waiting)
+    for row in session.exec(nameless).all():
+        mine = held_by_ticket(session, row.ticket, [one.sha256 for one in certificates])
+        _carry_out_statement(session, row, mine, desk=desk, now=now)
 
 
-def _verified(
-    session: Session, statements: Iterable[KeyStatement], now: datetime
-) -> list[KeyProof]:
-    """Return the proofs among statements, by the keys of certificates that are known."""
-    found = []
-    for row in statements:
-        query = select(Certificate.der).where(Certificate.spki_sha256 == row.spki_sha256).limit(1)
-        der = session.exec(query).first()
-        spki = None if der is None else spki_of(der)
-        claim = KeyClaim(
-            row.spki_sha256, row.algorithm, row.signed, row.signature, row.sha256, row.part
-        )
-        proof = None if spki is None else verify_claim(claim, spki)
-        if proof is not None:
-            row.proved_at = row.proved_at or now
-            session.add(row)
-            found.append(proof)
-    return found
-
-
-def spki_of(der: bytes) -> bytes | None:
-    """Return the SubjectPublicKeyInfo of a certificate as it stands there."""
-    try:
-        return split_certificate(der).spki
-    except DerError:
-        return None
+def _carry_out_statement(
+    session: Session,
+    row: KeyStatement,
+    ders: Sequence[bytes] | None,
+    *,
+    desk: Desk,
+    now: datetime,
+) -> None:
+    for proof in verified(session, [row], now, ders=ders):
+        message = session.get_one(Message, row.message)
+        _carry_out(session, message, proof, desk=desk, now=now)
 
 
 # ---- certificates ------------------------------------------------------------------------------

@@ -3,14 +3,16 @@
 import base64
 import hashlib
 from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from intake.certificates.identity import remember_certificate
 from intake.evidence.extract import extract_evidence
 from intake.evidence.public_keys import key_match
-from intake.evidence.values import Evidence, FoundCertificate
+from intake.evidence.values import Evidence, FoundCertificate, Identifier
 from intake.tables import Certificate, Item, KeyStatement, Message, Obligation, ProvenKey
 from intake.tickets import actions
 from intake.tickets.compromise import join_proven_keys
@@ -83,7 +85,7 @@ def test_the_event_says_what_was_verified_how_and_by_which_version(ours):
     detail = event.detail
     assert detail["key_match"] == key_match(spki(KEY))
     assert detail["method"].startswith("EC: the point was computed")
-    assert detail["verifier"] == "intake key proofs 1"
+    assert detail["verifier"] == "intake key proofs 2"
     assert len(detail["proof_sha256"]) == 64
     assert detail["certificates"] == 1
 
@@ -286,3 +288,59 @@ def test_a_certificate_that_proves_not_to_be_ours_owes_nothing_in_spite_of_the_p
     foreign = next(one for one in live_items(ours) if one.serial_number == "1")
     owed = [one for one in ours.owed(REVOCATION) if one.item == foreign.id]
     assert [one.waived_reason for one in owed] == ["not ours: issuer CN=Another CA"]
+
+
+# ---- signed statements -------------------------------------------------------------------------
+
+SAID = b"This key is compromised: it was found in a firmware image.\n"
+
+
+def signed(text: bytes = SAID) -> dict:
+    """What a mail shows that brings a statement and what `openssl dgst -sign` made of it."""
+    message = EmailMessage()
+    message.set_content("The proof is attached.\n")
+    signature = KEY.sign(text, ec.ECDSA(hashes.SHA256()))
+    for name, data in (("statement.txt", text), ("statement.sig", signature)):
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    evidence = extract_evidence(b"From: r@x.example\nTo: cps@ca.example\n" + message.as_bytes())
+    return {name: getattr(evidence, name) for name in ("key_proofs", "key_claims")}
+
+
+def test_a_signed_statement_about_a_certificate_of_its_mail_counts_at_once(ours):
+    known(ours, CA.leaf(1, key=KEY), CA.leaf(2, key=KEY))
+    serial_number = Identifier("serial_number", "1", "1", 0, "serial number 1")
+
+    ours.receive(**signed(), certificates=found(CA.leaf(7)), identifiers=(serial_number,))
+    assert ours.all(ProvenKey) == []  # it names no key, and that certificate is not looked up yet
+    ours.receive(**signed(), certificates=found(CA.leaf(3, key=KEY)), at=T0 + HOUR)
+
+    assert [one.kind for one in ours.all(ProvenKey)] == ["signed_statement"]
+    assert ours.ticket(2).priority == "critical"
+    assert {one.serial_number for one in live_items(ours, 2)} > {"1", "2", "3"}
+
+
+def test_a_signed_statement_waits_for_a_certificate_of_its_ticket(ours):
+    ours.receive(**signed(), identifiers=crtsh(5), message_id="<first@reporter.example>")
+    ours.receive(certificates=found(CA.leaf(8, key=KEY)), at=T0 + HOUR)
+    assert ours.all(ProvenKey) == []  # another ticket's, which nobody calls compromised
+
+    ours.receive(
+        certificates=found(CA.leaf(9, key=KEY)), at=T0 + HOUR, kind="reply",
+        in_reply_to=("<first@reporter.example>",),
+    )  # fmt: skip
+
+    assert [one.proved_at for one in ours.all(KeyStatement)] == [T0 + HOUR]
+    assert ours.ticket(1).priority == "critical"
+    assert {one.serial_number for one in live_items(ours) if one.reason == "key_compromise"} == {
+        "8", "9",
+    }  # fmt: skip
+
+
+def test_a_signed_statement_about_another_certificate_proves_nothing(ours):
+    ours.receive(
+        **signed(b"Key compromise: serial number 1111111111111111\n"),
+        certificates=found(CA.leaf(9, key=KEY)),
+    )
+
+    assert ours.all(ProvenKey) == []
+    assert ours.ticket().priority == "normal"
