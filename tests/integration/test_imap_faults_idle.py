@@ -88,6 +88,31 @@ def test_p17_garbage_in_idle_is_news_and_no_busy_loop(
     assert proxy.connections == 1
 
 
+@pytest.mark.parametrize(
+    "news", [b"* 2 EXISTS", b"* 1 RECENT", b"* 1 EXPUNGE", rb"* 1 FETCH (FLAGS (\Seen))"]
+)
+def test_p15_any_one_answer_is_news(proxy: ImapProxy, mailbox: MailboxSection, news: bytes) -> None:
+    """A server may say EXISTS and nothing else; what came is the poll's to find out."""
+    proxy.fault(IDLING, by="server", then="say", say=b"+ idling\r\n" + news + b"\r\n")
+    stopping, hints = threading.Event(), []
+
+    def on_hint() -> None:
+        hints.append(None)
+        if len(hints) == 2:  # the first is the beginning of the watch
+            stopping.set()
+
+    thread = threading.Thread(
+        target=watch_folder,
+        args=(mailbox, "INBOX"),
+        kwargs={"stopping": stopping, "on_hint": on_hint},
+        daemon=True,
+    )
+    thread.start()
+    thread.join(10)
+
+    assert len(hints) == 2
+
+
 @dataclass
 class Through:
     """A Dovecot that is reached through a proxy."""
