@@ -14,7 +14,7 @@ def rows() -> dict[int, list[str]]:
     return {int(row): re.findall(r"`(test_\w+)`", line) for row, line in lines}
 
 
-def tests_that_are_there() -> set[str]:
+def names_of_tests() -> set[str]:
     return {
         name
         for path in HERE.rglob("test_*.py")
@@ -33,7 +33,7 @@ def test_every_pitfall_has_a_test_that_exists() -> None:
 
     assert list(table) == ROWS
     assert all(table.values())
-    assert {name for row in table.values() for name in row} - tests_that_are_there() == set()
+    assert {name for row in table.values() for name in row} - names_of_tests() == set()
 
 
 def test_a_test_stands_in_the_rows_that_it_is_named_after() -> None:
@@ -46,6 +46,6 @@ def test_a_test_stands_in_the_rows_that_it_is_named_after() -> None:
 
 
 def test_every_pitfall_has_a_test_that_is_named_after_it() -> None:
-    named = {number for name in tests_that_are_there() for number in numbers_of(name)}
+    named = {number for name in names_of_tests() for number in numbers_of(name)}
 
     assert set(ROWS) - named == set()
