@@ -3,10 +3,12 @@
 Time stands still until a scenario moves it on.
 """
 
+import atexit
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from intake.archive.seal import ArchiveKey, remember_key
+from intake.certificates.lint_pool import LintPool
 from intake.config import Config
 from intake.database import Database
 from intake.demo.crtsh import CrtshStandIn
@@ -62,7 +65,8 @@ class World:
     def restart(self) -> None:
         """End the program's memory and start it anew; only the database lives on."""
         self.stack.close()
-        self.parts = self.stack.enter_context(assemble(self.config, self.database, self.clock))
+        parts = self.stack.enter_context(assemble(self.config, self.database, self.clock))
+        self.parts = replace(parts, linter=linter())
 
     def poll(self) -> list[str]:
         return run_once(self.parts)
@@ -86,6 +90,14 @@ class World:
         from intake.cli.main import main
 
         return main(["--config", str(self.config.path), *arguments])
+
+
+@cache
+def linter() -> LintPool:
+    """Real workers for every world of a test process: to start one takes longer than a scenario."""
+    pool = LintPool(for_long=False, workers=1)
+    atexit.register(pool.close)
+    return pool
 
 
 @contextmanager
