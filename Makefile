@@ -11,12 +11,12 @@ help: ## show this list
 demo: install ## run the whole job on bundled messages (ONCE=1: print the tickets and end)
 	@$(BIN)/intake demo $(if $(ONCE),--once)
 
+# One process more than there are cores: many tests wait for a server now and then.
 test: install-tests ## check style, types and import directions, and run all tests
 	@$(MAKE) --no-print-directory lint
 	@echo "== pytest"
-	@# One more than there are cores: many tests wait for a server now and then.
-	@$(BIN)/python -m pytest --dist worksteal $(ARGS) \
-	    --numprocesses $$($(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1)')
+	@$(BIN)/python -m pytest --dist worksteal --numprocesses \
+	    $$($(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1)') $(ARGS)
 
 torture: install-tests ## kill the service 200 times while 5,000 messages arrive, then count (ARGS="--kills 50")
 	@$(BIN)/python -m tests.torture $(ARGS)
