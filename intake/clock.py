@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where an instant is needed and none is meant
+
 Clock = Callable[[], datetime]
 """Returns the present instant as an aware datetime in UTC."""
 

@@ -53,15 +53,28 @@ def enqueue_each(
     ticket: int | None = None,
 ) -> None:
     """Queue one job for each of many subjects, as `enqueue` does for one."""
-    known: dict[str, Job] = {}
-    for start in range(0, len(subjects), AT_ONCE):
-        keys = [f"{kind}:{one}" for one in subjects[start : start + AT_ONCE]]
-        known |= {job.key: job for job in session.exec(select(Job).where(col(Job.key).in_(keys)))}
-    for job in known.values():
-        if job.state != "waiting":
-            job.state, job.due_at, job.attempts = "waiting", now, 0
-    new = [one for one in dict.fromkeys(subjects) if f"{kind}:{one}" not in known]
-    enqueue_many(session, kind, new, now=now, ticket=ticket)
+    enqueue_pairs(session, kind, [(one, ticket) for one in subjects], now=now)
+
+
+def enqueue_pairs(
+    session: Session,
+    kind: str,
+    subjects: Sequence[tuple[str | int, int | None]],
+    *,
+    now: datetime,
+) -> None:
+    """Queue jobs for subjects with their tickets, as `enqueue` does for one."""
+    tickets = {f"{kind}:{one}": (one, ticket) for one, ticket in reversed(subjects)}
+    keys = list(tickets)
+    known: dict[str, str] = {}
+    for start in range(0, len(keys), AT_ONCE):
+        chunk = keys[start : start + AT_ONCE]
+        query = select(Job.key, Job.state).where(col(Job.key).in_(chunk))
+        known |= dict(session.exec(query).all())
+        again = update(Job).where(col(Job.key).in_(chunk), col(Job.state) != "waiting")
+        session.exec(again.values(state="waiting", due_at=now, attempts=0))
+    new = [tickets[key] for key in reversed(keys) if key not in known]
+    enqueue_for_tickets(session, kind, new, now=now)
 
 
 def enqueue_many(

@@ -1,9 +1,10 @@
 """Writing what a message shows into its row: claims of the sender, bounded and storable."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.archive.message_id import index_entry
@@ -16,6 +17,7 @@ LONGEST_TEXT = 2_000  # characters of a subject, an address, a link
 MOST_PROBLEMS = 50
 MOST_MENTIONED = 1_000  # Message-IDs
 _ENTRY = SQLModel.metadata.tables["messageidentry"]
+_MESSAGE = SQLModel.metadata.tables["message"]
 
 
 def storable(text: str, most: int = LONGEST_TEXT) -> str:
@@ -30,15 +32,40 @@ def describe_message(session: Session, message: Message, evidence: "Evidence") -
 
 def describe_messages(session: Session, read: Sequence[tuple[Message, "Evidence"]]) -> None:
     """Write what messages show, as `describe_message` does for one."""
-    for message, evidence in read:
-        message.sender = storable(evidence.senders[0]) if evidence.senders else None
-        message.subject = storable(evidence.subject)
-        message.sent_at = evidence.date
-        message.kind = evidence.kind
-        message.reading_problems = _problems(evidence)
-        message.holds_private_key = bool(evidence.private_keys)
-        session.add(message)
+    write_messages(session, [(message, shown_of(evidence)) for message, evidence in read])
     _mention(session, [one for one in read if one[1].mentioned_message_ids])
+
+
+def shown_of(evidence: "Evidence") -> dict[str, Any]:
+    """Return the columns of a message that say what it shows."""
+    return {
+        "sender": storable(evidence.senders[0]) if evidence.senders else None,
+        "subject": storable(evidence.subject),
+        "sent_at": evidence.date,
+        "kind": evidence.kind,
+        "reading_problems": _problems(evidence),
+        "holds_private_key": bool(evidence.private_keys),
+    }
+
+
+def write_messages(session: Session, written: Sequence[tuple[Message, Mapping[str, Any]]]) -> None:
+    """Write columns, the same ones of each message, in one statement; the objects have them too."""
+    if not written:
+        return
+    names = list(written[0][1])
+    statement = (
+        update(_MESSAGE)
+        .where(_MESSAGE.c.id == bindparam("row"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    rows = [
+        {"row": message.id, **{f"new_{name}": columns[name] for name in names}}
+        for message, columns in written
+    ]
+    session.connection().execute(statement, rows)
+    for message, columns in written:
+        for name in names:
+            set_committed_value(message, name, columns[name])
 
 
 def _problems(evidence: "Evidence") -> list[str]:

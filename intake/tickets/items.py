@@ -6,6 +6,7 @@ A report may name ten thousand certificates, so rows are written in bulk.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert
@@ -13,7 +14,8 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from intake.certificates.identity import remember_certificates
-from intake.jobs import enqueue_each, enqueue_for_tickets
+from intake.clock import EPOCH
+from intake.jobs import enqueue_for_tickets, enqueue_pairs
 from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Ticket
 from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
@@ -87,6 +89,8 @@ def add_items(
     What a ticket knows already gets no second item and no second clock. Of each ticket that was
     there before, one message at a time.
     """
+    if not any(_names_something(one.evidence) for one in additions):
+        return [Added() for _ in additions]
     held = _remember(session, additions, desk, now)
     planned = [_plan(session, one, held, desk=desk, now=now) for one in additions]
     _insert(session, planned, held, now=now)
@@ -155,6 +159,12 @@ def _plan(
             rows = [held[sha256] for sha256 in plan.certificates]
             apply_resolution(session, item, rows, desk=desk, now=now)
     return planned
+
+
+def _names_something(evidence: "Evidence") -> bool:
+    """Say whether there may be items or keys in a message; most name nothing."""
+    proved = evidence.private_keys or evidence.key_proofs or evidence.key_claims
+    return bool(evidence.identifiers or evidence.certificates or proved)
 
 
 def _added(planned: _Planned) -> Added:
@@ -233,20 +243,29 @@ def _insert(
     start_many(session, [_clock(addition, item, plan, held, now) for addition, item, plan in each])
     named_only = [(item, one.ticket) for one, item, plan in each if not plan.certificates]
     enqueue_for_tickets(session, "resolve_item", named_only, now=now)
-    for one in planned:
-        _look_into(session, one, held, now=now)
+    _look_into(session, planned, held, now=now)
 
 
-def _look_into(session: Session, planned: _Planned, held: HeldBySha256, *, now: datetime) -> None:
+def _look_into(
+    session: Session, planned: Sequence[_Planned], held: HeldBySha256, *, now: datetime
+) -> None:
     """Have new items' certificates linted, and warn of those that only claim to be ours."""
-    sha256s = list(dict.fromkeys(one for plan in planned.new for one in plan.certificates))
-    if not sha256s:
+    found = [
+        (sha256, one.addition.ticket)
+        for one in planned
+        for plan in one.new
+        for sha256 in plan.certificates
+    ]
+    if not found:
         return
-    number = planned.addition.ticket
-    enqueue_each(session, "lint_certificate", sha256s, now=now, ticket=number)
-    strangers = [held[one] for one in sha256s if held[one].names_us]
-    if strangers:
-        warn_of_strangers(session, session.get_one(Ticket, number), strangers, now=now)
+    enqueue_pairs(session, "lint_certificate", found, now=now)
+    strangers: dict[int, dict[str, Certificate]] = {}
+    for sha256, number in found:
+        if held[sha256].names_us:
+            strangers.setdefault(number, {})[sha256] = held[sha256]
+    for number, certificates in strangers.items():
+        ticket = session.get_one(Ticket, number)
+        warn_of_strangers(session, ticket, certificates.values(), now=now)
 
 
 def _insert_items(
@@ -271,11 +290,16 @@ def _item_rows(session: Session, planned: _Planned, held: HeldBySha256) -> Itera
     if not planned.addition.opens:
         query = select(func.max(Item.number)).where(Item.ticket == number)
         last = session.exec(query).one() or 0
-    # One model for all rows: making ten thousand of them takes seconds.
-    blank = Item(ticket=number, number=0, received_at=planned.addition.message.received_at)
-    shared = blank.model_dump(exclude={"id"})
+    shared = _blank() | {"ticket": number, "received_at": planned.addition.message.received_at}
     for position, plan in enumerate(planned.new, start=last + 1):
         yield shared | {"number": position} | _what_it_is(plan, held)
+
+
+@cache
+def _blank() -> dict[str, Any]:
+    """Return the columns of an item; one model for all: making ten thousand takes seconds."""
+    blank = Item(ticket=0, number=0, received_at=EPOCH)
+    return blank.model_dump(exclude={"id"})
 
 
 def _what_it_is(plan: PlannedItem, held: HeldBySha256) -> dict[str, str | None]:

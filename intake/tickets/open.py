@@ -14,7 +14,7 @@ from intake.events import SERVICE, record_event
 from intake.tables import Message, Probe
 from intake.tickets.compromise import carry_out_proofs
 from intake.tickets.correlate import find_context, look_around, normalised
-from intake.tickets.describe import describe_messages
+from intake.tickets.describe import describe_messages, write_messages
 from intake.tickets.desk import Desk
 from intake.tickets.join import (
     follow_receipt,
@@ -88,10 +88,9 @@ def decide_messages(
     decided = _decide_each(session, fresh, desk=desk, open_tickets=open_tickets)
     opening = [one for one in decided if one.decision.kind == TICKET]
     write_tickets(session, opening, desk=desk, now=now)
-    for one in decided:
-        one.message.decision, one.message.ticket = one.decision.kind, one.decision.ticket
+    decisions = ({"decision": one.decision.kind, "ticket": one.decision.ticket} for one in decided)
+    write_messages(session, list(zip([one.message for one in decided], decisions, strict=True)))
     describe_messages(session, fresh)
-    session.flush()
     _carry_out_all(session, decided, desk=desk, now=now)
     session.flush()
     by_row = {one.message.id: one.decision for one in decided}

@@ -7,12 +7,14 @@ Source: BR 4.9.3, 4.9.5.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import count
 from typing import Any
 
 from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
 
+from intake.clock import EPOCH
 from intake.database import new_ids
 from intake.events import SERVICE, Happened, record_events
 from intake.tables import Fact, Ticket
@@ -45,7 +47,7 @@ def write_tickets(
     if not opening:
         return
     tokens = _tokens(session, opening, desk)
-    shared = Ticket(token="", received_at=now, opened_at=now).model_dump()
+    shared = _blank() | {"opened_at": now}
     rows = [shared | _row(one, tokens[one.number], desk) for one in opening]
     session.execute(insert(_TICKET), rows)
     start_many(
@@ -61,6 +63,11 @@ def write_tickets(
     want_first_cards(session, [one.number for one in opening], now, channel=desk.channel)
     happened = [_opened(one, two.items) for one, two in zip(opening, added, strict=True)]
     record_events(session, happened, actor=SERVICE, now=now)
+
+
+@cache
+def _blank() -> dict[str, Any]:
+    return Ticket(token="", received_at=EPOCH, opened_at=EPOCH).model_dump()
 
 
 def _row(one: Decided, token: str, desk: Desk) -> dict[str, Any]:

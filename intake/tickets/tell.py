@@ -6,11 +6,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select, update
 
-from intake.clock import render_instant
+from intake.clock import EPOCH, render_instant
 from intake.tables import Notice, Ticket
 from intake.tickets.escalation import DueStep
 from intake.tickets.obligations import ACKNOWLEDGEMENT
@@ -63,10 +65,18 @@ def want_first_cards(
     """Have the cards of new tickets posted."""
     if not numbers:
         return
-    blank = _notice("", "card", to=channel or CARD_CHANNEL, due_at=now, now=now)
-    shared = blank.model_dump(exclude={"id"})  # one object for all: they are slow to make
+    shared = _blank_card() | {
+        "to": channel or CARD_CHANNEL, "due_at": now, "created_at": now, "next_try_at": now,
+    }  # fmt: skip
     rows = [shared | {"key": f"card:{number}", "ticket": number} for number in numbers]
     session.execute(insert(SQLModel.metadata.tables["notice"]), rows)
+
+
+@cache
+def _blank_card() -> dict[str, Any]:
+    """Return the columns of a card's notice; one object for all: they are slow to make."""
+    blank = _notice("", "card", to="", due_at=EPOCH, now=EPOCH)
+    return blank.model_dump(exclude={"id"})
 
 
 def recipients_of(ids: Iterable[str]) -> list[Recipient]:
