@@ -4,7 +4,7 @@ The text has to say it in so many words, and of no other key: whoever signs mail
 else's key gives away nothing of their own. So signed mail is never looked at, only files, and what
 is said with a "not" or a question mark is left to people.
 
-Source: RFC 5652 5.4, 5.6; PROTOCOL.sshsig of OpenSSH; `openssl dgst -sign`.
+Source: RFC 5652 5.4, 5.6; PROTOCOL.sshsig of OpenSSH.
 """
 
 import re
