@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +82,12 @@ class Cost:
     cpu: float
 
 
-def run_program(*command: str | Path, folder: Path | None = None) -> Cost:
+def run_program(*command: str | Path, environment: Mapping[str, str] | None = None) -> Cost:
     """Run a program and return its cost; its words are shown only if it fails."""
     began = time.monotonic()
     process = subprocess.Popen(
         [str(part) for part in command],
-        cwd=folder,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

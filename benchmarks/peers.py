@@ -1,10 +1,16 @@
 """Programs that do a part of the work: mbsync fetches, mu, notmuch and public-inbox index."""
 
+import os
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.mailboxes import Mailbox
-from benchmarks.measure import Cost, run_program
+from benchmarks.measure import Cost, cpu_of_family, run_program
+
+PATIENCE = 300.0  # seconds
 
 MBSYNCRC = """
 FSync yes
@@ -85,23 +91,34 @@ def notmuch(folder: Path) -> Cost:
 
 
 def public_inbox(folder: Path) -> Cost:
-    """Import what mbsync copied into a public-inbox archive and index it."""
+    """Import what mbsync copied into a public-inbox archive, until it has no more to do."""
     home = folder / "public-inbox"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    environment = (
-        "env",
-        f"HOME={home}",
-        f"PI_CONFIG={home}/config",
-        "ORIGINAL_RECIPIENT=cps@ca.example",
-    )
-    first = run_program(
-        *environment, "public-inbox-init", "-V2", "cps", home / "archive",
-        "http://localhost/cps", "cps@ca.example",
-    )  # fmt: skip
-    importer = Path("/usr/share/doc/public-inbox/scripts/import_maildir")
     inbox = folder / "maildir" / "INBOX"
-    second = run_program(*environment, importer, inbox, folder=home)
-    third = run_program(*environment, "public-inbox-index", home / "archive")
-    parts = (first, second, third)
-    return Cost(sum(one.wall for one in parts), sum(one.cpu for one in parts))
+    count = sum(1 for _ in inbox.glob("*/*"))
+    environment = os.environ | {"HOME": str(home), "PI_CONFIG": str(home / "config")}
+    place = ("cps", home / "archive", "http://localhost/cps", "cps@ca.example")
+    run_program("public-inbox-init", "-V2", *place, environment=environment)
+    with (home / "config").open("a") as config:
+        config.write(f"\twatch = maildir:{inbox}\n")
+    began = time.monotonic()
+    process = subprocess.Popen(
+        ["public-inbox-watch"], env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        while _commits(home / "archive" / "git" / "0.git") < count:
+            time.sleep(0.2)
+            if process.poll() is not None or time.monotonic() - began > PATIENCE:
+                raise RuntimeError("public-inbox-watch did not import everything")
+        return Cost(time.monotonic() - began, cpu_of_family(process.pid))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _commits(repository: Path) -> int:
+    command = ["git", "-C", str(repository), "rev-list", "--count", "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(done.stdout.strip() or 0) if done.returncode == 0 else 0

@@ -191,7 +191,11 @@ def _more_peers(bench: Bench, box: Mailbox, copy: Path) -> list[Row]:
             rows.append(skipped(name, f"{program} is not installed"))
             continue
         costs: list[Cost] = []
-        bench.peer(name, box, partial(run, copy), costs)
+        try:
+            bench.peer(name, box, partial(run, copy), costs)
+        except RuntimeError as error:
+            rows.append(skipped(name, str(error).splitlines()[0]))
+            continue
         rows.append(Row(f"{name} over mbsync's copy, once", f"{costs[0].wall:.1f} s"))
     return rows
 

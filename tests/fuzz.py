@@ -74,11 +74,15 @@ def fuzz(target: str, seconds: int) -> None:
         data = path.read_bytes()
         if len(data) <= LARGEST:
             (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+    words = "".join(
+        '"' + "".join(f"\\x{octet:02x}" for octet in word) + '"\n' for word in targets.WORDS
+    )
+    (folder / "words").write_text(words)
     work = targets.TARGETS[target]
     atheris.Setup(
         [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={SLOWEST}",
          f"-rss_limit_mb={MEMORY_MB}", f"-max_len={LARGEST}", f"-artifact_prefix={folder}/",
-         "-print_final_stats=1", str(corpus)],
+         f"-dict={folder}/words", str(corpus)],
         lambda data: work(bytes(data)),
     )  # fmt: skip
     atheris.Fuzz()

@@ -33,6 +33,21 @@ FOUND = FIXTURES / "found"
 SEEN_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OUR_HOSTS = OurHosts.parse(["mx1.ca.example", "10.0.0.0/8"])
 MOST_PIECES = 2000
+# Words that lead into code which no chance would reach.
+WORDS = (
+    b"Message-ID: <", b"References: <", b"Received: from x (y [192.0.2.1]) by mx1.ca.example; ",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", b"\r\n--b\r\n", b"\r\n--b--\r\n",
+    b"Content-Type: message/rfc822\r\n\r\n", b"Content-Type: message/delivery-status\r\n\r\n",
+    b"Content-Type: text/html; charset=utf-16\r\n\r\n", b"name*0*=utf-8''a; name*1=b", b"; charset=",
+    b"Content-Transfer-Encoding: base64\r\n", b"Content-Transfer-Encoding: quoted-printable\r\n",
+    b"Content-Transfer-Encoding: x-uuencode\r\n", b"begin 644 a\n", b"=?utf-8?q?", b"=?utf-8?b?",
+    b"https://crt.sh/?id=19429431", b"https://crt.sh/?q=", b"hxxps://crt[.]sh/?", b"<a href='",
+    b"&#x110000;", b"-----BEGIN CERTIFICATE-----", b"-----BEGIN PRIVATE KEY-----", b"MIIE",
+    b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN SSH SIGNATURE-----", b'{"payload":"',
+    b"Serial number: ", b"SHA-256: ", b"\x30\x82\x01\x00", b"\x30\x80", b"\x00\x00", b"\x02\x01\x01",
+    b"\x06\x03\x55\x04\x03", b"\xa3\x82", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"%PDF-1.7",
+    b"7z\xbc\xaf\x27\x1c", b"\xd0\xcf\x11\xe0", b"\x78\x9f\x3e\x22", b"\xff\xfe",
+)  # fmt: skip
 
 Target = Callable[[bytes], None]
 
