@@ -93,7 +93,8 @@ def run_program(*command: str | Path, environment: Mapping[str, str] | None = No
         stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
-    output = process.stdout.read()
+    with process.stdout:
+        output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
