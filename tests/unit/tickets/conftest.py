@@ -1,6 +1,6 @@
 """The room of the ticket tests, on one database that each test finds empty."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -33,10 +33,25 @@ def one_database(
 def room(one_database: Database) -> Iterator[Room]:
     """An empty desk."""
     yield Room(one_database)
-    if not one_database.is_sqlite:
-        forget_everything(one_database)
+    _empty(one_database)
+
+
+@pytest.fixture
+def empty_room(one_database: Database) -> Callable[[], Room]:
+    """Return what takes everything away and makes a new desk, within a test."""
+
+    def make() -> Room:
+        _empty(one_database)
+        return Room(one_database)
+
+    return make
+
+
+def _empty(database: Database) -> None:
+    if not database.is_sqlite:
+        forget_everything(database)
         return
-    with one_database.engine.connect() as connection:
+    with database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN")
         for table in SQLModel.metadata.sorted_tables:
