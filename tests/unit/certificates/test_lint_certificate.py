@@ -1,9 +1,16 @@
 """What the linters say about the fixtures, and that nothing stops them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+from intake.certificates.kinds import CRL
 from intake.certificates.linters import ALWAYS, OWN, PKILINT
 from intake.certificates.linting import built_in_versions, examine, warm_up
 
@@ -84,3 +91,27 @@ def test_what_no_reader_opens_is_unreadable_and_fatal():
 def test_getting_ready_twice_does_no_harm():
     warm_up()
     warm_up()
+
+
+@pytest.mark.parametrize("reasons", [{x509.ReasonFlags.key_compromise}, None])
+def test_a_crl_for_some_reasons_only_is_linted(reasons):
+    """pkilint's decoder panics on it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    scope = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier("http://crl.example/1")], relative_name=None,
+        only_contains_user_certs=False, only_contains_ca_certs=False, indirect_crl=False,
+        only_some_reasons=frozenset(reasons) if reasons else None, only_contains_attribute_certs=False,
+    )  # fmt: skip
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA")]))
+        .last_update(datetime(2026, 1, 1, tzinfo=UTC))
+        .next_update(datetime(2026, 1, 8, tzinfo=UTC))
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .add_extension(scope, critical=True)
+    )
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    result = examine(der, CRL).by("pkilint")
+
+    assert (result.state, result.detail) == ("done", "")
