@@ -25,7 +25,7 @@ bench: install-tests ## measure everything beside its peers, in 20 minutes (LARG
 	@$(BIN)/python -m benchmarks $(if $(LARGE),--large 100000) $(ARGS)
 
 fuzz: install-tests ## search for inputs that break a promise (SECONDS=60 for each of five targets)
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --only-binary :all: atheris
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 lint: install ## check style, types and import directions only
