@@ -59,8 +59,11 @@ def test_p06_either_of_two_ids_finds_the_message(session: Session) -> None:
 
 def test_p07_a_long_id_finds_its_message(session: Session) -> None:
     message = stored(session, f"<{'a' * 900}@x>")
+    other = stored(session, f"<{'a' * 900}@y>")
 
     assert messages_with_id(session, f"<{'a' * 900}@x>") == [message]
+    assert messages_with_id(session, f"<{'a' * 900}@y>") == [other]
+    assert messages_with_id(session, f"<{'a' * 900}@z>") == []
 
 
 def test_an_exact_hit_goes_before_one_in_another_case(session: Session) -> None:
