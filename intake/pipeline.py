@@ -62,6 +62,10 @@ MESSAGES_AT_ONCE = 250
 GROUP_MESSAGES = 50
 GROUP_BYTES = 4_000_000
 GROUP_SECONDS = 1.0
+# What is read in one call of the worker at most; a message that takes longer is read by itself.
+CALL_MESSAGES = 16
+CALL_BYTES = 500_000
+CALL_SECONDS = 1.0
 LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
 WATCHED_SECONDS = 30.0  # in one pass of everything
@@ -182,13 +186,14 @@ def _read_in_groups(parts: Parts, jobs: Sequence[Job]) -> Iterator[list[ReadMess
     """Yield messages as they are read, the oldest first, in groups that are decided on at once."""
     by_row = {int(job.subject): job for job in jobs}
     sizes, stubs = _sizes(parts, by_row)
-    for rows in _groups(sizes):
-        read, began_at = [], time.monotonic()
-        for row, raw in _load(parts, rows).items():
-            evidence = read_evidence(parts.reader, raw)
-            if row in stubs:
-                evidence = replace(evidence, limits_hit=(stubs[row], *evidence.limits_hit))
-            read.append(ReadMessage(by_row[row], evidence))
+    for rows in _groups(sizes, GROUP_MESSAGES, GROUP_BYTES):
+        raw, read, began_at = _load(parts, rows), [], time.monotonic()
+        for some in _groups({row: sizes[row] for row in rows}, CALL_MESSAGES, CALL_BYTES):
+            evidence = read_each(parts.reader, [raw[row] for row in some])
+            for row, one in zip(some, evidence, strict=True):
+                lacking = (stubs[row],) if row in stubs else ()
+                shown = replace(one, limits_hit=(*lacking, *one.limits_hit)) if lacking else one
+                read.append(ReadMessage(by_row[row], shown))
             if time.monotonic() - began_at > GROUP_SECONDS:
                 yield read
                 read, began_at = [], time.monotonic()
@@ -209,12 +214,12 @@ def _sizes(parts: Parts, rows: Collection[int]) -> tuple[dict[int, int], dict[in
         return sizes, stubs
 
 
-def _groups(sizes: Mapping[int, int]) -> Iterator[list[int]]:
-    """Yield messages by their rows in groups of bounded size."""
+def _groups(sizes: Mapping[int, int], most: int, most_bytes: int) -> Iterator[list[int]]:
+    """Yield messages by their rows in groups of so many and so many bytes at most, or of one."""
     group: list[int] = []
     total = 0
     for row, size in sizes.items():
-        if group and (len(group) == GROUP_MESSAGES or total + size > GROUP_BYTES):
+        if group and (len(group) == most or total + size > most_bytes):
             yield group
             group, total = [], 0
         group.append(row)
@@ -227,6 +232,27 @@ def _load(parts: Parts, rows: Sequence[int]) -> dict[int, bytes]:
     with parts.database.read() as session:
         raw = raw_bytes_of(session, parts.key, rows, most=Limits().raw_bytes + 1)
     return {row: raw[row] for row in sorted(raw)}
+
+
+def read_each(reader: Worker, raws: Sequence[bytes]) -> list[Evidence]:
+    """Return what messages show; many small ones in one call, since calls cost more than reading.
+
+    If one of them is too much for that, each is read by itself, within limits of its own.
+
+    Raises:
+        OSError: if the reader can't even read nothing, so that no message is at fault.
+    """
+    if len(raws) > 1:
+        try:
+            read: list[Evidence] = reader.call(
+                "intake.evidence.extract:extract_each", list(raws),
+                seconds=CALL_SECONDS, memory_bytes=READ_LIMITS[1],
+            )  # fmt: skip
+        except WorkerFailure:
+            logger.info("a message among %d needs the reader for itself", len(raws))
+        else:
+            return read
+    return [read_evidence(reader, raw) for raw in raws]
 
 
 def read_evidence(reader: Worker, raw: bytes) -> Evidence:

@@ -5,6 +5,7 @@ read at all is named. Nothing that the message points at is ever fetched.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from email.errors import MessageError
 from hashlib import sha256
@@ -57,6 +58,7 @@ __all__ = [
     "Identifier",
     "Limits",
     "UnreadablePart",
+    "extract_each",
     "extract_evidence",
     "unread_evidence",
 ]  # fmt: skip
@@ -98,6 +100,12 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     evidence = _with_findings(evidence, gathering)
     grounds = grounds_of(evidence, holds_status=gathering.holds_status)
     return replace(evidence, grounds=grounds, suggested_spam=spam_signs(fields, grounds))
+
+
+def extract_each(raws: Sequence[bytes]) -> list[Evidence]:
+    """Return what each of several messages shows, as `extract_evidence` does of one."""
+    limits = Limits()
+    return [extract_evidence(raw, limits) for raw in raws]
 
 
 def unread_evidence(raw: bytes, why: str) -> Evidence:
