@@ -67,8 +67,31 @@ def carry_out_proofs(
         {one.sha256 for message, shown in read if message.ticket for one in shown.certificates}
     )
     if held:
-        rows = stored_certificates(session, held).values()
-        join_proven_keys(session, rows, desk=desk, now=now)
+        join_proven_keys(session, _concerned(session, held), desk=desk, now=now)
+
+
+def _concerned(session: Session, sha256s: Sequence[str]) -> list[Certificate]:
+    """Return those of certificates whose key is proved, or may be by a statement that waits.
+
+    Among thousands that is hardly any, and reading all of them would keep the ticket waiting.
+    """
+    waiting = select(KeyStatement.spki_sha256).where(col(KeyStatement.proved_at).is_(None))
+    if (
+        session.exec(waiting.where(KeyStatement.spki_sha256 == NAMELESS).limit(1)).first()
+        == NAMELESS
+    ):
+        return list(stored_certificates(session, sha256s).values())
+    found: list[str] = []
+    for start_at in range(0, len(sha256s), 500):
+        query = select(Certificate.sha256).where(
+            col(Certificate.sha256).in_(sha256s[start_at : start_at + 500]),
+            or_(
+                col(Certificate.key_match).in_(select(ProvenKey.key_match)),
+                col(Certificate.spki_sha256).in_(waiting),
+            ),
+        )
+        found += session.exec(query).all()
+    return list(stored_certificates(session, found).values())
 
 
 def join_proven_keys(
