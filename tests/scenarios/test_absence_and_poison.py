@@ -1,12 +1,16 @@
 """What a long absence of ours, or one poisonous message, costs the others: nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlmodel import select
 
-from intake.tables import Message
+from intake.archive.search import messages_with_id
+from intake.certificates.der import CertificateParts
+from intake.certificates.ownership import IssuingCas, Ownership
+from intake.tables import Job, Message
 from tests.builders import make_message
-from tests.world import World, arrived
+from tests.world import CERTIFICATES, World, arrived, certificate
 
 DAYS = 10
 DEEP = (
@@ -53,6 +57,41 @@ def test_p11_after_ten_days_of_ours_away_all_that_came_is_read_and_late(world: W
     tickets = [world.ticket(number) for number in range(1, 2 * DAYS + 2)]
     late = [one for one in tickets if one["obligations"][0]["due_at"] < f"{world.clock():%FT%TZ}"]
     assert len(late) == 2 * DAYS + 1 - 3
+
+
+class Failing(IssuingCas):
+    """A fault of our program that one certificate brings out."""
+
+    def owner_of_parts(self, parts: CertificateParts) -> Ownership:
+        if parts.subject.whole in certificate("other_ca_leaf"):
+            raise ZeroDivisionError
+        return super().owner_of_parts(parts)
+
+
+def test_p19_a_fault_of_ours_costs_one_message_its_evidence_and_nine_others_nothing(
+    world: World,
+) -> None:
+    """All ten are decided on together; then each by itself, and the one from its header alone."""
+    poison = (CERTIFICATES / "other_ca_leaf.pem").read_text()
+    for number in range(10):
+        body = f"Certificate {number}: https://crt.sh/?id=900000{number}\r\n"
+        text = mail(number, world).decode() + body + (poison if number == 4 else "")
+        world.dovecot.deliver(text.encode())
+    failing = Failing(world.parts.desk.issuing_cas.cas)
+    world.parts = replace(world.parts, desk=replace(world.parts.desk, issuing_cas=failing))
+
+    world.poll()
+
+    tickets = [world.ticket(number) for number in range(1, 11)]
+    assert all(one["state"] == "open" for one in tickets)
+    assert sum("limits_hit" in one["labels"] for one in tickets) == 1
+    assert sum(bool(one["certificates"]) for one in tickets) == 9
+    with world.database.read() as session:
+        [flagged] = [one for one in session.exec(select(Message)) if one.reading_problems]
+        assert messages_with_id(session, "<m4@reporter.example>") == [flagged]
+        assert "our program failed" in " ".join(flagged.reading_problems)
+        jobs = session.exec(select(Job).where(Job.kind == "process_message")).all()
+        assert {one.state for one in jobs} == {"done"}
 
 
 def test_p19_one_that_breaks_the_reader_is_flagged_and_nine_others_are_tickets(
