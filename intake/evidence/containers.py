@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from intake.evidence import rar
 from intake.evidence.sevenzip import read_sevenzip
 from intake.evidence.sevenzip_coders import BROKEN as SEVENZIP_BROKEN
 from intake.evidence.sevenzip_coders import LockedError
@@ -80,12 +81,14 @@ def open_archive(
             yield from _zip_members(data, allowance, passwords)
         elif kind == "7z":
             yield from _sevenzip_members(data, allowance, passwords)
+        elif kind == "rar" and rar.is_there():
+            yield from _rar_members(data, allowance, passwords)
         elif kind == "tar":
             yield from _tar_members(data, allowance)
         elif kind in ("gz", "bz2", "xz"):
             yield from _unpacked(kind, data, name, allowance)
         else:
-            yield Member("", unreadable=f"a {kind} archive, which is not unpacked")
+            yield Member("", unreadable=f"a {kind} archive, for which no library is installed")
     except BROKEN as error:
         yield Member("", unreadable=f"a damaged {kind} archive ({type(error).__name__})")
 
@@ -147,6 +150,28 @@ def _sevenzip_members(
                 return
             unreadable = None if content is not None else "packed by a method that is not read"
             yield Member(name, _read_all([content or b""], len(data), allowance), unreadable)
+        return
+    yield Member("", locked=True)
+
+
+def _rar_members(
+    data: bytes, allowance: Allowance, passwords: list[str] | None
+) -> Iterator[Member]:
+    for password in [None] if passwords is None else passwords[:MOST_SLOW_TRIES]:
+        try:
+            for name, content, missing, packed in rar.read_rar(
+                data, password=password,
+                most_bytes=max(allowance.bytes, 0), most_members=max(allowance.members, 0),
+            ):  # fmt: skip
+                if not _take_member(allowance):
+                    return
+                if missing == rar.TOO_LARGE:
+                    allowance.note("archives hold more bytes than are unpacked")
+                yield Member(name, _read_all([content], packed, allowance), missing)
+        except rar.RarLockedError:
+            continue
+        except rar.RarError as error:
+            yield Member("", unreadable=f"a damaged rar archive ({error})")
         return
     yield Member("", locked=True)
 
