@@ -22,9 +22,13 @@ HEAVY = (
     "intake.cli.check", "intake.cli.demo", "intake.cli.run", "intake.cli.ticket",
 )  # fmt: skip
 TRACE = """
+import gc
 import sys
 from intake.cli.main import main
+collections = sum(one["collections"] for one in gc.get_stats())
 status = main(["--config", sys.argv[1], "trace", "<nobody@example.com>"])
+assert sum(one["collections"] for one in gc.get_stats()) - collections < 20
+assert gc.isenabled()
 print(*(name for name in sys.argv[2:] if name in sys.modules), file=sys.stderr)
 sys.exit(status)
 """
