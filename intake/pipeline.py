@@ -16,6 +16,7 @@ from functools import partial
 
 from sqlmodel import col, select
 
+from intake.ahead import one_ahead
 from intake.archive.partial import what_is_lacking
 from intake.archive.received import OurHosts
 from intake.archive.seal import ArchiveKey
@@ -57,7 +58,7 @@ logger = logging.getLogger(__name__)
 LARGE_MESSAGE = 10_000_000
 READ_LIMITS = (5.0, 300_000_000)
 READ_LARGE_LIMITS = (10.0, 600_000_000)
-MESSAGES_AT_ONCE = 250
+MESSAGES_AT_ONCE = 1000
 # What is decided on in one transaction at most: messages, their bytes, and seconds of reading.
 GROUP_MESSAGES = 50
 GROUP_BYTES = 4_000_000
@@ -186,18 +187,25 @@ def _read_in_groups(parts: Parts, jobs: Sequence[Job]) -> Iterator[list[ReadMess
     """Yield messages as they are read, the oldest first, in groups that are decided on at once."""
     by_row = {int(job.subject): job for job in jobs}
     sizes, stubs = _sizes(parts, by_row)
-    for rows in _groups(sizes, GROUP_MESSAGES, GROUP_BYTES):
-        raw, read, began_at = _load(parts, rows), [], time.monotonic()
-        for some in _groups({row: sizes[row] for row in rows}, CALL_MESSAGES, CALL_BYTES):
+    read: list[ReadMessage] = []
+    groups = _groups(sizes, GROUP_MESSAGES, GROUP_BYTES)
+    for raw in one_ahead((_load(parts, rows) for rows in groups), "loading"):
+        began_at = time.monotonic()
+        for some in _groups({row: sizes[row] for row in raw}, CALL_MESSAGES, CALL_BYTES):
             evidence = read_each(parts.reader, [raw[row] for row in some])
-            for row, one in zip(some, evidence, strict=True):
-                lacking = (stubs[row],) if row in stubs else ()
-                shown = replace(one, limits_hit=(*lacking, *one.limits_hit)) if lacking else one
-                read.append(ReadMessage(by_row[row], shown))
+            for row, shown in zip(some, evidence, strict=True):
+                read.append(ReadMessage(by_row[row], _with_what_lacks(shown, stubs.get(row))))
             if time.monotonic() - began_at > GROUP_SECONDS:
                 yield read
                 read, began_at = [], time.monotonic()
         yield read
+        read = []
+
+
+def _with_what_lacks(evidence: Evidence, lacking: str | None) -> Evidence:
+    if lacking is None:
+        return evidence
+    return replace(evidence, limits_hit=(lacking, *evidence.limits_hit))
 
 
 def _sizes(parts: Parts, rows: Collection[int]) -> tuple[dict[int, int], dict[int, str]]:

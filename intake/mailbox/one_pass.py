@@ -5,12 +5,11 @@ on. What the server did not hand out before is tried again, and large messages a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
+from intake.ahead import one_ahead
 from intake.clock import Clock
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
@@ -45,7 +44,6 @@ from intake.mailbox.plan import (
 )
 from intake.mailbox.trouble import ImapLostError
 
-T = TypeVar("T")
 Keep = Callable[[FolderBatch], None]
 
 MOST_LOSSES = 10  # connections that one poll may lose before it gives up
@@ -156,7 +154,7 @@ class Pass:
         expected = _expected(known, plan)
         steps = self._steps(plan)
         missing = 0
-        for step, got in _one_ahead((step, self._fetch_step(step)) for step in steps):
+        for step, got in one_ahead(((step, self._fetch_step(step)) for step in steps), "fetch"):
             self.tally.unfinished |= bool(got.beginnings)
             missing += len(got.vanished)
             is_last = step.cursor == plan.cursor
@@ -342,12 +340,3 @@ def _expected(known: KnownFolder | None, plan: FetchPlan) -> int | None:
     if known is None or known.exists is None:
         return None
     return known.exists + len(plan.uids)
-
-
-def _one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield items while the next one is being made: the server reads on as we store."""
-    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
