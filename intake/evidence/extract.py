@@ -10,7 +10,7 @@ from dataclasses import replace
 from email.errors import MessageError
 from hashlib import sha256
 
-from intake.archive.header import LONGEST_HEADER, split_header
+from intake.archive.header import LONGEST_HEADER, field_values, split_header
 from intake.archive.message_id import ids_in, message_ids_of, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
@@ -67,6 +67,7 @@ LARGE_MESSAGE = 10_000_000  # bytes; it may cost twice as much as a smaller one
 LARGEST_LIST = 25_000_000  # beyond, the bytes alone take what memory there is
 MOST_ROUNDS = 3  # locked archives within locked archives
 MOST_LOCKED_FILES = 20
+MOST_OF_UNREAD = 1000  # characters of a field
 _KNOWN_FIELD = re.compile(
     rb"^(?:from|to|cc|subject|date|received|message-id|return-path|mime-version|content-[a-z-]+|delivered-to"
     rb"|reply-to|sender|in-reply-to|references|x-[!-9;-~]+|auto-submitted|list-[a-z]+|dkim-signature)[ \t]*:",
@@ -109,12 +110,20 @@ def extract_each(raws: Sequence[bytes]) -> list[Evidence]:
 
 
 def unread_evidence(raw: bytes, why: str) -> Evidence:
-    """Return the evidence of a message whose reading was stopped; only its own ids are read."""
+    """Return the evidence of a message whose reading was stopped: its own ids, subject and sender.
+
+    It runs outside the worker, without its limits, so nothing else of the message is looked at.
+    """
+    header, _ = split_header(raw[:LONGEST_HEADER])
+    subject = next(iter(field_values(header, "Subject")), "")[:MOST_OF_UNREAD]
+    sender = next(iter(field_values(header, "From")), "")[:MOST_OF_UNREAD]
     return Evidence(
         sha256(raw).hexdigest(),
         len(raw),
         "unparsed",
         tuple(scan_message_ids(raw)),
+        senders=tuple(address for _, address in read_addresses([sender])),
+        subject=_without_keys(decode_value(subject)),
         limits_hit=(why,),
     )
 

@@ -258,6 +258,25 @@ def test_more_identifiers_than_the_limit_are_said_to_be_left():
     assert "more than 10 identifiers" in " ".join(evidence.limits_hit)
 
 
+def test_of_a_message_that_was_not_read_subject_and_sender_are_known() -> None:
+    raw = make_message(
+        message_id="<a@b.example>", sender="Rita <rita@reporter.example>", subject="Misissued",
+        body="-----BEGIN PRIVATE KEY-----\n",
+    )  # fmt: skip
+    evidence = unread_evidence(raw, "took too long")
+
+    assert (evidence.senders, evidence.subject) == (("rita@reporter.example",), "Misissued")
+    assert evidence.kind == "unparsed"
+    assert (evidence.text, evidence.private_keys) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x00" * 99, b"Subject: " + b"=?" * 10**6, b"From: " + b"<" * 10**6]
+)
+def test_what_was_not_read_costs_nothing(raw: bytes) -> None:
+    assert unread_evidence(raw, "took too long").limits_hit == ("took too long",)
+
+
 def test_a_message_whose_reading_was_stopped_keeps_its_ids():
     evidence = unread_evidence(make_message(message_id="<a@b.example>"), "took too long")
 
