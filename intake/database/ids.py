@@ -12,7 +12,7 @@ def new_ids(session: Session, table: str) -> Iterator[int]:
 
     Args:
         session: a write session; there is one writer at a time.
-        table: its name in `tables.py`, whose key is `id`.
+        table: its name in `tables`, whose key is `id`.
     """
     if session.get_bind().dialect.name == "sqlite":
         highest = session.execute(text(f"SELECT max(id) FROM {table}")).scalar()  # noqa: S608

@@ -1,4 +1,4 @@
-"""The first schema, written out: later changes of tables.py are migrations of their own."""
+"""The first schema, written out: later changes of the tables are migrations of their own."""
 
 import sqlalchemy as sa
 from alembic import op
