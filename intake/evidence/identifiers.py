@@ -2,6 +2,7 @@
 
 import re
 
+from intake.evidence.addresses import find_addresses
 from intake.evidence.columns import NONE, find_columns
 from intake.evidence.domains import find_domains
 from intake.evidence.hexadecimal import find_runs, has_runs, name_runs
@@ -19,8 +20,32 @@ _CRTSH_ID = re.compile(
 _NEXT_ID = re.compile(r"(?:[\s,;&>|]|and\b){1,40}+(\d{5,19})(?!\w|\.\d)")
 
 
+# Blanks of every width, as office programs put between label and value, and the wide letters and
+# digits of East Asian keyboards: each becomes the plain character, so that places stay the same.
+_PLAIN = {
+    ord(wide): " "
+    for wide in "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+}
+_PLAIN |= {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
+
+
 def find_named(text: str, *, most: int = MOST) -> list[Named]:
     """Return everything that a text names, in order; at most so many of each form."""
+    if text.isascii():
+        return _find_named(text, most)
+    plain = text.translate(_PLAIN)
+    found = _find_named(plain, most)
+    return found if plain == text else [_as_written(one, plain, text) for one in found]
+
+
+def _as_written(named: Named, plain: str, text: str) -> Named:
+    end = named.offset + len(named.named_as)
+    if plain[named.offset : end] != named.named_as:
+        return named
+    return named._replace(named_as=text[named.offset : end])
+
+
+def _find_named(text: str, most: int) -> list[Named]:
     found: list[Named] = []
     spans: list[tuple[int, int]] = []
     for link in stream_links(text, most=most):
@@ -38,6 +63,7 @@ def find_named(text: str, *, most: int = MOST) -> list[Named]:
         Named("domain", name, at, name)
         for name, at in find_domains(plain, most=min(most, MOST_NAMES))
     ]
+    found += [Named("domain", value, at, written) for value, written, at in find_addresses(plain)]
     found.sort(key=lambda named: named.offset)
     return found
 

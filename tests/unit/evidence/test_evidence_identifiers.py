@@ -112,6 +112,46 @@ def test_domain_names_are_those_that_a_text_speaks_of(text, domains):
     assert [one.value for one in find_named(text) if one.kind == "domain"] == domains
 
 
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("The names 10.0.0.1 and FE80::1 are in no public registry.", ["10.0.0.1", "fe80::1"]),
+        ("IP Address:192.168.1.1, IP 2001:0db8:85a3:0:0:8a2e:0370:7334", ["192.168.1.1", "2001:db8:85a3::8a2e:370:7334"]),
+        ("It holds ::1 and 10.1.2.3.", ["10.1.2.3", "::1"]),
+        ("version 1.2.3.4, v1.2.3.4, 1.2.3.4.5, 256.1.1.1, 01.2.3.4", []),
+        ("Received: from a.example (a.example [198.51.100.7]) by b ([IPv6:fe80::2])", []),
+        ("std::string a::b 12:30:45 0A:1B:2C:3D:4E:5F:60:71 me@10.0.0.1 x/10.0.0.1", []),
+    ],
+)  # fmt: skip
+def test_ip_addresses_are_named_as_domain_names_are(text, addresses):
+    kept = [one.value for one in find_named(text) if one.kind == "domain"]
+
+    assert sorted(one for one in kept if one.replace(".", "").isdigit() or ":" in one) == sorted(
+        addresses
+    )
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2009", "\u202f", "\u3000"])
+def test_blanks_of_any_width_stand_between_label_and_value(blank):
+    text = f"Serial{blank}number:{blank}0a1b2c3d4e5f6071 and SHA-256:{blank}{'ab' * 32}"
+    found = find_named(text)
+
+    assert [one.value for one in found] == ["a1b2c3d4e5f6071", "ab" * 32]
+    assert all(text[one.offset :].startswith(one.named_as) for one in found)
+
+
+def test_wide_letters_and_digits_are_read():
+    text = (
+        "証明書：ｈｔｔｐｓ：／／ｃｒｔ．ｓｈ／？ｉｄ＝５７　シリアル番号：０ａ１ｂ２ｃ３ｄ４ｅ５ｆ"
+    )
+    found = [one for one in find_named(text) if one.kind != "url"]
+
+    assert [(one.kind, one.value) for one in found] == [
+        ("crtsh_id", "57"), ("serial_number", "a1b2c3d4e5f"),
+    ]  # fmt: skip
+    assert all(one.named_as in text for one in found)
+
+
 LENGTH = 100_000
 
 
@@ -120,6 +160,7 @@ LENGTH = 100_000
     [
         "a", "0", "ab:", "ab ", "ab-", "ab\r\n", "abcd ", "abcdef0123456789", "abcdef0123456789 ", ">", " ", "\t\n",
         "=\r\n", "https://", "crt.sh/?", "hxxps://crt[.]sh/?id=1 ", "[.]", "http://a", "<http://a\n", "(", "))",
+        "a.1.2", "1.", "::", ":abc:", "1.2.3.4 ", "::1 ", ".1.1.1.1", "f::f", "\u00a0", "serial\u00a0",
         "serial ", "serial:\n", "serial 0x1 ", "Serial: 12 ", "a.", "*.", ".a", "a@", "@", "sha256/", "crt.sh id ",
         "--a\n", "X-A: ", "&", "id=1&", "%25", "-----", "https://crt.sh/?q=a\n", "\n ", "ab: \n",
     ],
