@@ -49,8 +49,8 @@ SHORTEST_DIGEST = 6  # hex digits of a SHA-256 that may name a message
 
 def archive_batch(
     session: Session, key: ArchiveKey, batch: FolderBatch, *, our_hosts: OurHosts, now: datetime
-) -> list[Message]:
-    """Keep a batch whole, with sightings, cursor, coverage and jobs; return the new messages."""
+) -> list[int]:
+    """Keep a batch whole, with sightings, cursor, coverage and jobs; return new messages' rows."""
     arrivals = [arrival_of(message, our_hosts, now) for message in batch.messages]
     places = [place_of(message, batch) for message in batch.messages]
     ids, new = keep_arrivals(session, key, arrivals, now)
@@ -82,7 +82,7 @@ def archive_batch(
     account_batch(session, batch, now)
     new += keep_beginnings(session, key, batch, our_hosts=our_hosts, now=now)
     new += keep_piece(session, key, batch, our_hosts=our_hosts, now=now)
-    return _load(session, new)
+    return new
 
 
 def archive_message(
@@ -226,13 +226,6 @@ def _decide_again(session: Session, mailbox: str, known: Collection[int], now: d
     )
     for row in rows.all():
         enqueue(session, "process_message", row or 0, now=now)
-
-
-def _load(session: Session, ids: Sequence[int]) -> list[Message]:
-    if not ids:
-        return []
-    rows = session.exec(select(Message).where(col(Message.id).in_(ids)).order_by(col(Message.id)))
-    return list(rows)
 
 
 def _id(message: Message) -> int:

@@ -53,7 +53,8 @@ def batch(*raws: bytes, first: int = 1, folder: str = "INBOX", **values: object)
 
 
 def keep(session: Session, one: FolderBatch, *, later: int = 0) -> list[Message]:
-    return archive_batch(session, KEY, one, our_hosts=OURS, now=NOW + timedelta(minutes=later))
+    rows = archive_batch(session, KEY, one, our_hosts=OURS, now=NOW + timedelta(minutes=later))
+    return [session.get_one(Message, row) for row in rows]
 
 
 def count(session: Session, table: type) -> int:
