@@ -17,7 +17,7 @@ class SlowReader:
         self.failures = failures
         self.limits: list[Any] = []
 
-    def call(self, _: str, raw: bytes, limits: Any, *, seconds: float, memory_bytes: int) -> Any:
+    def call(self, _: str, raw: bytes, limits: Any, *, seconds: float, **_more: Any) -> Any:
         self.limits.append(limits)
         if len(self.limits) <= self.failures:
             raise WorkerFailure("timed_out", f"after {seconds} s")
