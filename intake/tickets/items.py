@@ -21,7 +21,6 @@ from intake.tickets.describe import storable
 from intake.tickets.desk import Desk
 from intake.tickets.linted import note_lint, warn_of_strangers
 from intake.tickets.naming import (
-    NAME_KINDS,
     Held,
     Key,
     Name,
@@ -53,7 +52,7 @@ __all__ = [
     "note_problem",
 ]
 
-AT_ONCE = 400  # values named in one statement
+AT_ONCE = 400  # values sought among what a ticket knows; for more, all of it is read
 _TABLES = SQLModel.metadata.tables
 _ITEM, _NAME, _HELD = _TABLES["item"], _TABLES["itemname"], _TABLES["itemcertificate"]
 
@@ -175,33 +174,32 @@ def _added(planned: _Planned) -> Added:
 
 
 def _known_of(session: Session, number: int, plans: Sequence[PlannedItem]) -> _Known:
-    """Return what a ticket knows of what a message names; how much else it knows costs nothing."""
+    """Return what a ticket knows of what a message names, or all that it knows if that is much."""
     known = _Known()
-    values = list({value for plan in plans for _, value in plan.keys})
-    for start in range(0, len(values), AT_ONCE):
-        chunk = values[start : start + AT_ONCE]
-        _add_names(session, known, number, chunk)
-        _add_certificates(session, known, number, chunk)
+    values = {value for plan in plans for _, value in plan.keys}
+    sought = list(values) if len(values) <= AT_ONCE else None
+    _add_names(session, known, number, sought)
+    _add_certificates(session, known, number, sought)
     return known
 
 
-def _add_names(session: Session, known: _Known, number: int, values: Sequence[str]) -> None:
+def _add_names(session: Session, known: _Known, number: int, sought: list[str] | None) -> None:
     query = (
         select(ItemName.kind, ItemName.value, func.coalesce(Item.merged_into, Item.id))
         .join(Item, col(Item.id) == col(ItemName.item))
-        .where(
-            Item.ticket == number,
-            col(ItemName.kind).in_(NAME_KINDS),
-            col(ItemName.value).in_(values),
-        )
+        .where(Item.ticket == number)
     )
+    if sought is not None:
+        query = query.where(col(ItemName.value).in_(sought))
     for kind, value, item in session.exec(query):
         known.items[name_key(kind, value)] = item
         known.names.add((item, kind, value))
 
 
-def _add_certificates(session: Session, known: _Known, number: int, values: Sequence[str]) -> None:
-    sought = (
+def _add_certificates(
+    session: Session, known: _Known, number: int, sought: list[str] | None
+) -> None:
+    named_by = (
         col(Certificate.sha256),
         col(Certificate.sha1),
         col(Certificate.serial_number),
@@ -209,11 +207,13 @@ def _add_certificates(session: Session, known: _Known, number: int, values: Sequ
     )
     item = func.coalesce(Item.merged_into, Item.id)
     query = (
-        select_columns(*sought, col(Certificate.issuer_sha256), item)
+        select_columns(*named_by, col(Certificate.issuer_sha256), item)
         .join(ItemCertificate, col(ItemCertificate.sha256) == col(Certificate.sha256))
         .join(Item, col(Item.id) == col(ItemCertificate.item))
-        .where(col(Item.ticket) == number, or_(*(one.in_(values) for one in sought)))
+        .where(col(Item.ticket) == number)
     )
+    if sought is not None:
+        query = query.where(or_(*(one.in_(sought) for one in named_by)))
     for sha256, sha1, serial, spki, issuer, row in session.execute(query):
         for key in certificate_keys(Held(sha256, sha1, issuer, serial, spki, "")):
             known.items[key] = row

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "certificate"
 SPKI = "spki_sha256"
-NAME_KINDS = ("crtsh_id", "sha256", "sha1", "serial_number", SPKI, CERTIFICATE)
 PRIVATE_KEY = "private_key"  # kind of a proof that is the key itself
 
 Key = tuple[str, str]
