@@ -49,7 +49,8 @@ class Reader:
 
     def all(self, table: type) -> list:
         with self.database.read() as session:
-            return list(session.exec(select(table)).all())
+            query = select(table).order_by(*table.__table__.primary_key)
+            return list(session.exec(query).all())
 
     def uids(self, folder: str = "INBOX") -> list[int]:
         return sorted(one.uid for one in self.all(Sighting) if one.folder == folder)

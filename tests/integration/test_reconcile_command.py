@@ -72,7 +72,8 @@ class Mailbox(Installation):
 
     def all(self, table: type) -> list[Any]:
         with self.database.read() as session:
-            return list(session.exec(select(table)).all())
+            query = select(table).order_by(*table.__table__.primary_key)
+            return list(session.exec(query).all())
 
 
 @pytest.fixture

@@ -103,7 +103,8 @@ class Watch:
 
     def all(self, table: Any, *conditions: Any) -> list[Any]:
         with self.database.read() as session:
-            return list(session.exec(select(table).where(*conditions)).all())
+            query = select(table).where(*conditions)
+            return list(session.exec(query.order_by(*table.__table__.primary_key)).all())
 
     def item(self) -> Item:
         return self.all(Item)[0]
