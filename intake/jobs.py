@@ -222,9 +222,7 @@ def run_due(
     """
     with database.claim() as session:
         jobs = take(session, kinds, clock(), limit=limit)
-    rest = jobs
-    if together is not None and len(jobs) > 1:
-        rest = _try_together(database, jobs, together)
+    rest = jobs if together is None else _try_together(database, jobs, together)
     for position, job in enumerate(rest):
         try:
             handle(job)
@@ -240,17 +238,17 @@ def run_due(
 def _try_together(
     database: Database, jobs: Sequence[Job], together: Callable[[Sequence[Job]], None]
 ) -> list[Job]:
-    """Do jobs in one go; return those that must be done each by itself."""
+    """Do jobs in one go, those apart that failed before; return what must be done one by one."""
+    fresh = [job for job in jobs if job.attempts == 0]
     try:
-        together(jobs)
+        if len(fresh) > 1:
+            together(fresh)
     except Exception as error:
-        left = [job for job in jobs if job.state == "waiting"]
         if is_environment_error(error):
-            _free(database, left)
+            _free(database, [job for job in jobs if job.state == "waiting"])
             raise
-        logger.exception("%d jobs from %s on failed together", len(left), left[0].key)
-        return left
-    return []
+        logger.exception("%d jobs from %s on failed together", len(fresh), fresh[0].key)
+    return [job for job in jobs if job.state == "waiting"]
 
 
 def run_together(

@@ -1,6 +1,6 @@
 """Writing what a message shows into its row: claims of the sender, bounded and storable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, update
@@ -27,13 +27,8 @@ def storable(text: str, most: int = LONGEST_TEXT) -> str:
 
 def describe_message(session: Session, message: Message, evidence: "Evidence") -> None:
     """Write sender, subject, date, kind and problems of a message, and the IDs it mentions."""
-    describe_messages(session, [(message, evidence)])
-
-
-def describe_messages(session: Session, read: Sequence[tuple[Message, "Evidence"]]) -> None:
-    """Write what messages show, as `describe_message` does for one."""
-    write_messages(session, [(message, shown_of(evidence)) for message, evidence in read])
-    _mention(session, [one for one in read if one[1].mentioned_message_ids])
+    write_messages(session, [(message, shown_of(evidence))])
+    mention(session, [(message, evidence)])
 
 
 def shown_of(evidence: "Evidence") -> dict[str, Any]:
@@ -74,7 +69,9 @@ def _problems(evidence: "Evidence") -> list[str]:
     return found[:MOST_PROBLEMS]
 
 
-def _mention(session: Session, read: Sequence[tuple[Message, "Evidence"]]) -> None:
+def mention(session: Session, read: Iterable[tuple[Message, "Evidence"]]) -> None:
+    """Index the Message-IDs that messages mention."""
+    read = [one for one in read if one[1].mentioned_message_ids]
     if not read:
         return
     query = select(MessageIdEntry.message, MessageIdEntry.original).where(

@@ -6,7 +6,7 @@ Source: BR 4.9.3, 4.9.5.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, select
 
@@ -14,7 +14,7 @@ from intake.events import SERVICE, record_event
 from intake.tables import Message, Probe
 from intake.tickets.compromise import carry_out_proofs
 from intake.tickets.correlate import find_context, look_around, normalised
-from intake.tickets.describe import describe_messages, write_messages
+from intake.tickets.describe import mention, shown_of, write_messages
 from intake.tickets.desk import Desk
 from intake.tickets.join import (
     follow_receipt,
@@ -88,9 +88,8 @@ def decide_messages(
     decided = _decide_each(session, fresh, desk=desk, open_tickets=open_tickets)
     opening = [one for one in decided if one.decision.kind == TICKET]
     write_tickets(session, opening, desk=desk, now=now)
-    decisions = ({"decision": one.decision.kind, "ticket": one.decision.ticket} for one in decided)
-    write_messages(session, list(zip([one.message for one in decided], decisions, strict=True)))
-    describe_messages(session, fresh)
+    write_messages(session, [(one.message, _columns(one)) for one in decided])
+    mention(session, fresh)
     _carry_out_all(session, decided, desk=desk, now=now)
     session.flush()
     by_row = {one.message.id: one.decision for one in decided}
@@ -98,6 +97,12 @@ def decide_messages(
         by_row.get(message.id) or Decision(message.decision or "", message.ticket)
         for message, _ in read
     ]
+
+
+def _columns(one: Decided) -> dict[str, Any]:
+    """Return what a message shows and what it became, as columns of its row."""
+    became = {"decision": one.decision.kind, "ticket": one.decision.ticket}
+    return shown_of(one.evidence) | became
 
 
 def _decide_each(
