@@ -47,8 +47,8 @@ def _field(name: str) -> re.Pattern[bytes]:
     return re.compile(
         rb"[\r\n]"
         + re.escape(name.encode("ascii"))
-        + rb"[ \t\x00]*:((?:[^\r\n]++|"
+        + rb"[ \t\x00]*:((?>(?:[^\r\n]++|"
         + LINE_END
-        + rb"[ \t])*+)",
+        + rb"[ \t])*))",
         re.IGNORECASE,
     )

@@ -31,8 +31,8 @@ _BARE = re.compile(
     r"(?<![A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/]{22}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/]++")
-_GAP = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+")
-_TOKEN = re.compile(r"(?:[\s>|\u00a0\u200b]|\\r|\\n)*+([^\s>|\\\u00a0\u200b]++)")
+_GAP = re.compile(r"(?>(?:[\s>|\u00a0\u200b]|\\r|\\n)*)")
+_TOKEN = re.compile(r"(?>(?:[\s>|\u00a0\u200b]|\\r|\\n)*)([^\s>|\\\u00a0\u200b]++)")
 _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
 _FIRST_WITHIN = (SEQUENCE, INTEGER, OID)
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/\\]+|\\[rn]?")

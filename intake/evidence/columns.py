@@ -35,7 +35,7 @@ _ANY = re.compile(rf"{LABEL}|crt\.?sh|spki|public[ _-]?key|key[ _-]?id|log[ _-]?
 _RULE = re.compile(r"[-=+|:_ \t│┃─━┼╋>]+\Z")
 _ID = re.compile(r"\d{1,19}")
 _QUOTED_CELL = {
-    one: re.compile(rf'\s*"((?:[^"]|"")*+)"\s*(?={re.escape(one)}|\Z)') for one in DELIMITERS
+    one: re.compile(rf'\s*"((?>(?:[^"]|"")*))"\s*(?={re.escape(one)}|\Z)') for one in DELIMITERS
 }
 
 

@@ -31,7 +31,7 @@ _GENERIC = (
 )
 FILES, GENERIC = frozenset(_FILES.split()), frozenset(_GENERIC.split())
 
-_NAME = re.compile(r"(?<![\w.@/=-])(?:\*\.)?+[\w-]++(?:\.[\w-]++)++(?![\w@(=]|/[\w.-]|:[\w])")
+_NAME = re.compile(r"(?<![\w.@/=-])(?>(?:\*\.)?)[\w-]++(?>(?:\.[\w-]++)+)(?![\w@(=]|/[\w.-]|:[\w])")
 _LABEL_BEFORE = re.compile(r"(?<![\w-])[\w-]++\Z")
 _DOT = re.compile(r"\.(?=\w)")
 LONGEST_NAME = 253

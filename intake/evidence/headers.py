@@ -19,7 +19,7 @@ MOST_ADDRESSES = 1000
 # Names that Python knows and that are no charset of text, or take the square of the length.
 NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
-_FIELD = re.compile(rb"[\r\n]([!-9;-~]++)[ \t\x00]*+:((?:[^\r\n]++|" + LINE_END + rb"[ \t])*+)")
+_FIELD = re.compile(rb"[\r\n]([!-9;-~]++)[ \t\x00]*+:((?>(?:[^\r\n]++|" + LINE_END + rb"[ \t])*))")
 _FOLD = re.compile(LINE_END + rb"(?=[ \t])")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")

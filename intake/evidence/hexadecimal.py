@@ -20,18 +20,18 @@ from intake.evidence.shapes import HEX, SHA1_DIGITS, SHA256_DIGITS, hex_shape, r
 SHORTEST_HEX = 16
 LONGEST_HEX = 4096  # digits; a longer run is cut
 
-_RUN = re.compile(r"(?<![0-9A-Za-z])(?:0[xX])?+[0-9A-Fa-f]{16,}+(?![0-9A-Za-z])")
+_RUN = re.compile(r"(?<![0-9A-Za-z])(?>(?:0[xX])?)[0-9A-Fa-f]{16,}+(?![0-9A-Za-z])")
 # What the text's shape (shapes.py) must hold for a pattern to be tried at all.
 _SHAPES_OF_PAIRS = (b"hhshhshhshh",)
 _SHAPES_OF_GROUPS = (b"hhhhshhhhshhhh", b"hhhhhhhhshhhhhhhh")
 _WRAP = r"[ \t]*\r?\n[ \t>|]*"
 _PAIRS = re.compile(
-    rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{2}}(?:(?:[:-](?:{_WRAP})?|[ \t\u00a0]{{1,2}}|{_WRAP})"
-    r"[0-9A-Fa-f]{2}(?![0-9A-Za-z])){7,4096}+"
+    rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{2}}(?>(?:(?:[:-](?:{_WRAP})?|[ \t\u00a0]{{1,2}}|{_WRAP})"
+    r"[0-9A-Fa-f]{2}(?![0-9A-Za-z])){7,4096})"
 )
 _GROUPS = re.compile(
-    rf"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{{4}}|[0-9A-Fa-f]{{8}})(?:(?:[ -]|{_WRAP})"
-    r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})(?![0-9A-Za-z])){3,2048}+"  # bounded: each round costs memory
+    rf"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{{4}}|[0-9A-Fa-f]{{8}})(?>(?:(?:[ -]|{_WRAP})"
+    r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})(?![0-9A-Za-z])){3,2048})"  # bounded: each round costs memory
 )
 _CONTINUED = re.compile(rf"{_WRAP}([0-9A-Fa-f]+)(?![0-9A-Za-z])")
 _HEX_LINE = re.compile(r"[0-9A-Fa-f][^\r\n]*")

@@ -17,7 +17,7 @@ _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", r
 _CRTSH_ID = re.compile(
     r"crt\.sh[ \t]*(?:certificate[ \t]*)?ids?[ \t]*[:=#]?[ \t]*(\d{1,19})(?!\w)", re.IGNORECASE
 )
-_NEXT_ID = re.compile(r"(?:[\s,;&>|]|and\b){1,40}+(\d{5,19})(?!\w|\.\d)")
+_NEXT_ID = re.compile(r"(?>(?:[\s,;&>|]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
 
 
 # Blanks of every width, as office programs put between label and value, and the wide letters and

@@ -16,7 +16,7 @@ LEFT_OUT = "[private key left out]"
 _JWK = re.compile(r'"(?:d|p|q|dp|dq|qi)"\s*:\s*"[A-Za-z0-9_=+/-]{16,}+"')
 _OPENSSL_TEXT = re.compile(
     r"\b(?:privateExponent|prime\d|exponent\d|coefficient\d?|priv):"
-    r"(?:[\s>|]*+[0-9A-Fa-f]{2}(?![0-9A-Za-z])[:\s>|]*+){8,}+"
+    r"(?>(?:[\s>|]*+[0-9A-Fa-f]{2}(?![0-9A-Za-z])[:\s>|]*+){8,})"
 )
 _PPK = re.compile(
     r"Private-Lines: ?\d{1,4}[ \t]*\r?\n((?:[ \t>|]*[A-Za-z0-9+/=]{1,80}[ \t]*\r?\n?){1,400})"

@@ -36,12 +36,12 @@ _LEAD = re.compile(
 )
 _VALUE = re.compile(
     r"(?P<ox>0[xX][0-9A-Fa-f]{1,64}+)(?![0-9A-Za-z])"
-    r"|(?P<pairs>[0-9A-Fa-f]{2}(?:(?:[:-](?:[ \t]*\r?\n[ \t>|]*)?|[ \t\u00a0])[0-9A-Fa-f]{2}(?![0-9A-Za-z])){2,40}+)"
-    r"|(?P<groups>[0-9A-Fa-f]{4}(?:[ -][0-9A-Fa-f]{4}(?![0-9A-Za-z])){2,10}+)"
+    r"|(?P<pairs>[0-9A-Fa-f]{2}(?>(?:(?:[:-](?:[ \t]*\r?\n[ \t>|]*)?|[ \t\u00a0])[0-9A-Fa-f]{2}(?![0-9A-Za-z])){2,40}))"
+    r"|(?P<groups>[0-9A-Fa-f]{4}(?>(?:[ -][0-9A-Fa-f]{4}(?![0-9A-Za-z])){2,10}))"
     r"|(?P<run>[0-9A-Fa-f]{1,64}+)(?![0-9A-Za-z@.]\w|[0-9A-Za-z])"
 )
 _BETWEEN = re.compile(
-    r"(?:[\s>|,;\"'`*•&)]|[-–]\s|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bi\b){1,80}+"
+    r"(?>(?:[\s>|,;\"'`*•&)]|[-–]\s|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bi\b){1,80})"
 )
 # The next line of a list whose lines go on after the value: `0973C18232DBBA (shop.example.org)`.
 _NEXT_LINE = re.compile(r"[^\r\n]{0,200}+\r?\n[ \t>|]{0,40}+(?:[-*•–]|\d{1,6}[.)])?[ \t]{0,20}+")

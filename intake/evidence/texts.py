@@ -27,7 +27,7 @@ from intake.evidence.web_keys import find_public_jwks
 MOST_TOKENS = 200
 _HTML = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _BASE64_LINES = re.compile(
-    r"(?:^[ \t>|]*+[A-Za-z0-9+/=]{40,}+[ \t]*+(?:\r?\n|\Z))++(?:[ \t>|]*+[A-Za-z0-9+/]++={0,2}[ \t]*\r?$)?",
+    r"(?>(?:^[ \t>|]*+[A-Za-z0-9+/=]{40,}+[ \t]*+(?:\r?\n|\Z))+)(?:[ \t>|]*+[A-Za-z0-9+/]++={0,2}[ \t]*\r?$)?",
     re.MULTILINE,
 )
 # A web signature or token: header, payload and signature in base64 for URLs.
