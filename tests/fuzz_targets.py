@@ -24,9 +24,10 @@ from intake.certificates.der import DerError, split_certificate
 from intake.certificates.kinds import kind_of, lintables_in
 from intake.certificates.own_checks import check_certificate
 from intake.certificates.read import read_certificate
+from intake.evidence.entities import parse
 from intake.evidence.extract import Evidence, Limits, extract_evidence
 from intake.evidence.gathering import Gathering
-from intake.evidence.parts import MAIL_ERRORS, Piece, deep_leaves, open_entity, parse
+from intake.evidence.parts import MAIL_ERRORS, Piece, deep_leaves, open_entity
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOUND = FIXTURES / "found"

@@ -7,11 +7,12 @@ from intake.archive.message_id import ids_in
 from intake.evidence import old_office, pdf, rich_text, tnef
 from intake.evidence.containers import Member, archive_kind, open_archive
 from intake.evidence.der import read_signed, recognise
+from intake.evidence.entities import parse
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_bytes
 from intake.evidence.objects import add_object, add_public_key
 from intake.evidence.office import is_office, is_read_otherwise, read_office
-from intake.evidence.parts import Piece, clean_name, parse
+from intake.evidence.parts import Piece, clean_name
 from intake.evidence.salvage import coded_parts
 from intake.evidence.texts import read_text
 from intake.evidence.values import NO_KNOWN_FILE

@@ -14,6 +14,7 @@ from intake.archive.header import LONGEST_HEADER, field_values, split_header
 from intake.archive.message_id import ids_in, message_ids_of, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
+from intake.evidence.entities import parse, without_excess
 from intake.evidence.gathering import Gathering
 from intake.evidence.grounds import grounds_of, spam_signs
 from intake.evidence.headers import decode_value, read_addresses, read_date, read_fields
@@ -27,8 +28,6 @@ from intake.evidence.parts import (
     nested_subject,
     nested_summary,
     open_entity,
-    parse,
-    without_excess,
 )
 from intake.evidence.passwords import password_candidates
 from intake.evidence.people import read_people

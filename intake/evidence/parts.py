@@ -4,23 +4,16 @@ A part's path counts from 1, the message itself being "1": "1.2" is the second p
 message, "1.2.1" the message within it if it is a nested one. Members of archives follow with
 slashes: "1.2/report.zip/leaf.der". Subjects are the part "subject" (of a nested message
 "1.2.subject").
-
-The one parse is that of `email` with its compat32 policy: the modern one raises on real mail.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.errors import InvalidBase64LengthDefect, MissingHeaderBodySeparatorDefect
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import compat32
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from intake.archive.header import split_header
 from intake.archive.message_id import ids_in
-from intake.evidence.armour import decode_base64
+from intake.evidence.entities import Entity, parse
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_value, read_addresses
 
@@ -31,17 +24,10 @@ MAIL_ERRORS = (
 )  # fmt: skip
 LONGEST_NAME = 120
 LONGEST_CACHED = 200
-LONGEST_FIELD = 10_000  # characters; the time for parameters grows with their square
 _BOILERPLATE = (
     200  # characters of a preamble such as `This is a multi-part message in MIME format.`
 )
 _LOST_BOUNDARY = re.compile(rb"(?:\A|\n)--([^\s\"]{1,200})[ \t]*\r?\n(?=content-)", re.IGNORECASE)
-_BOUNDARY = re.compile(
-    rb"boundary\s{0,20}=\s{0,20}(?:\"([^\"\r\n]{1,200})\"|([^\s\";]{1,200}))", re.IGNORECASE
-)
-_BOUNDARY_LINE = re.compile(rb"^--([^\r\n]{1,220})", re.MULTILINE)
-_FIELD_OR_FOLD = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|From |>From ")
-_MAY_HAVE_PARTS = re.compile(rb"multipart|message/", re.IGNORECASE)
 _MENTIONING = (
     "message-id",
     "references",
@@ -50,14 +36,6 @@ _MENTIONING = (
     "original-message-id",
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-
-
-class Entity(Message):
-    """A parsed message or part whose fields are cut where the library's reading of them gets slow."""
-
-    def set_raw(self, name: str, value: str) -> None:
-        """Keep one field; the parser calls this for each."""
-        super().set_raw(name, value[:LONGEST_FIELD])
 
 
 @dataclass(frozen=True)
@@ -76,41 +54,6 @@ class Piece:
     is_message: bool = False  # the entity is a nested message with fields of its own
     raw: bool = False  # not taken apart: may hold encoded parts
     archive_depth: int = 0
-
-
-def parse(raw: bytes) -> Entity:
-    """Parse a message; a line in its header that is no field is left out instead of ending it.
-
-    Raises:
-        RecursionError and others of `MAIL_ERRORS`: on hostile structure.
-    """
-    message = _parse(raw)
-    if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in message.defects):
-        header, body = split_header(raw)
-        lines = [line for line in header.splitlines(keepends=True) if _FIELD_OR_FOLD.match(line)]
-        message = _parse(b"".join(lines).rstrip(b"\r\n") + b"\r\n\r\n" + body)
-    return message
-
-
-def without_excess(raw: bytes, most: int) -> bytes:
-    """Cut a message after so many boundary lines: the parser makes an object for each part."""
-    if raw.count(b"\n--") + raw.startswith(b"--") <= most:  # as a rule
-        return raw
-    boundaries = {quoted or plain for quoted, plain in _BOUNDARY.findall(raw)}
-    count = 0
-    for line in _BOUNDARY_LINE.finditer(raw) if boundaries else ():
-        text = line[1].rstrip()
-        count += text in boundaries or text.removesuffix(b"--") in boundaries
-        if count > most:
-            return raw[: line.start()]
-    return raw
-
-
-def _parse(raw: bytes) -> Entity:
-    # What has no parts needs no line of its body looked at.
-    is_flat = _MAY_HAVE_PARTS.search(split_header(raw)[0]) is None
-    parser = BytesParser(Entity, policy=compat32)
-    return cast("Entity", parser.parsebytes(raw, headersonly=is_flat))
 
 
 def open_entity(piece: Piece, gathering: Gathering) -> list[Piece]:
@@ -140,7 +83,7 @@ def _open_multipart(entity: Entity, piece: Piece, media_type: str) -> list[Piece
         if media_type == "multipart/alternative":
             shown = shown and not has_text
             has_text = has_text or (
-                child.get_content_type() == "text/plain" and bool(_content(child).strip())
+                child.get_content_type() == "text/plain" and bool(child.content().strip())
             )
         found.append(Piece(f"{piece.path}.{number}", piece.depth + 1, child, shown=shown))
     if entity.epilogue:
@@ -181,12 +124,12 @@ def _around(text: str, piece: Piece, where: str) -> list[Piece]:
 
 def _open_without_boundary(entity: Entity, piece: Piece) -> list[Piece]:
     """Read a multipart whose boundary is missing or wrong, by the boundary that its body shows."""
-    body = _content(entity)
+    body = entity.content()
     lost = _LOST_BOUNDARY.search(body)
     if lost is None:
         return [Piece(piece.path, piece.depth, data=body, raw=True)]
     header = b'Content-Type: multipart/mixed; boundary="' + lost[1] + b'"\r\n\r\n'
-    again = _parse(header + body)
+    again = parse(header + body)
     if not again.is_multipart():
         return [Piece(piece.path, piece.depth, data=body, raw=True)]
     return [Piece(piece.path, piece.depth + 1, again)]
@@ -210,9 +153,9 @@ def _open_message(
         coded = Entity()
         coded["Content-Transfer-Encoding"] = encoding
         coded.set_payload(children[0].get_payload())
-        return [Piece(piece.path, piece.depth, data=_content(coded), media_type="message/rfc822")]
+        return [Piece(piece.path, piece.depth, data=coded.content(), media_type="message/rfc822")]
     if not children:
-        return [Piece(piece.path, piece.depth, data=_content(entity), raw=True)]
+        return [Piece(piece.path, piece.depth, data=entity.content(), raw=True)]
     return [
         Piece(f"{piece.path}.{number}", piece.depth + 1, child, is_message=True, shown=piece.shown)
         for number, child in enumerate(children, start=1)
@@ -225,7 +168,7 @@ def _leaf(entity: Entity, piece: Piece, media_type: str) -> Piece:
         bool(says.name) and says.disposition != "inline"
     )
     return Piece(
-        piece.path, piece.depth, data=_content(entity), media_type=media_type, charset=says.charset,
+        piece.path, piece.depth, data=entity.content(), media_type=media_type, charset=says.charset,
         name=says.name, attached=attached and not entity.get("content-id"), shown=piece.shown,
     )  # fmt: skip
 
@@ -267,16 +210,6 @@ def _asked(question: Callable[[], str | None]) -> str | None:
         return question()
     except MAIL_ERRORS:
         return None
-
-
-def _content(entity: Entity) -> bytes:
-    """Return the bytes of a part, its transfer encoding undone."""
-    payload = entity.get_payload(decode=True)
-    if any(isinstance(one, InvalidBase64LengthDefect) for one in entity.defects):
-        return decode_base64(
-            str(entity.get_payload())
-        )  # cut off: the library gives up on all of it
-    return payload if isinstance(payload, bytes) else b""
 
 
 def _name(entity: Entity) -> str:
