@@ -48,9 +48,6 @@ class Columns:
     labels: tuple[tuple[int, int, str], ...] = ()  # start, end, and "key" or "other"
 
 
-NONE = Columns()
-
-
 def find_columns(text: str, *, most: int = MOST) -> Columns:
     """Return the cells of columns whose headings say what they hold."""
     serials: list[Serial] = []

@@ -86,20 +86,17 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
         gathering.hit("the header is longer than is read")
         header = header[: limits.header_bytes]
     fields = read_fields(header)
-    subject = decode_value(_first(fields, "subject"))
-    _read_subject(subject, "subject", gathering)
+    subject = _read_subject(decode_value(_first(fields, "subject")), "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
     _open_locked_files(gathering)
     open_what_is_locked(gathering)
     prove_statements(gathering)
     evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", ids)
-    evidence = _with_fields(evidence, fields, _without_keys(subject), gathering)
-    if taken_apart:
-        evidence = replace(evidence, kind=kind_of(_signs(fields, evidence, gathering)))
-    evidence = _with_findings(evidence, gathering)
-    grounds = grounds_of(evidence, holds_status=gathering.holds_status)
-    return replace(evidence, grounds=grounds, suggested_spam=spam_signs(fields, grounds))
+    evidence = _with_fields(evidence, fields, subject, gathering)
+    kind = kind_of(_signs(fields, evidence, gathering)) if taken_apart else evidence.kind
+    grounds = grounds_of(gathering, evidence.subject, evidence.text)
+    return _with_findings(evidence, kind, gathering, grounds, spam_signs(fields, grounds))
 
 
 def extract_each(raws: Sequence[bytes]) -> list[Evidence]:
@@ -221,10 +218,12 @@ def _read_nested(piece: Piece, gathering: Gathering) -> None:
     _read_subject(nested_subject(piece.entity), f"{piece.path}.subject", gathering)
 
 
-def _read_subject(subject: str, path: str, gathering: Gathering) -> None:
-    gathering.subjects.append(_without_keys(subject))
-    named, _ = scan_text(subject, path, gathering)
+def _read_subject(subject: str, path: str, gathering: Gathering) -> str:
+    """Read a subject as the text that it is, and return it without keys."""
+    named, shown = scan_text(subject, path, gathering)
     gathering.add_named(named, path)
+    gathering.subjects.append(shown)
+    return shown
 
 
 def _without_keys(text: str) -> str:
@@ -287,14 +286,20 @@ def _signs(fields: dict[str, list[str]], evidence: Evidence, gathering: Gatherin
 MOST_OF_THREAD = 15  # of References that are kept as mentioned: some name every mail of years
 
 
-def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
+def _with_findings(
+    evidence: Evidence,
+    kind: str,
+    gathering: Gathering,
+    grounds: tuple[str, ...],
+    spam: tuple[str, ...],
+) -> Evidence:
     thread = evidence.references  # its root, and what stands nearest
     near = (*thread[:1], *thread[-MOST_OF_THREAD:])
     mentioned = dict.fromkeys([*evidence.in_reply_to, *near, *gathering.mentioned])
     own = set(evidence.message_ids)
-    is_status = evidence.kind == "delivery_status"
+    is_status = kind == "delivery_status"
     return replace(
-        evidence,
+        evidence, kind=kind, grounds=grounds, suggested_spam=spam,
         mentioned_message_ids=tuple(one for one in mentioned if one not in own),
         delivery_status_of=tuple(gathering.enclosed or gathering.mentioned) if is_status else (),
         identifiers=tuple(gathering.identifiers.values()),
@@ -303,7 +308,7 @@ def _with_findings(evidence: Evidence, gathering: Gathering) -> Evidence:
         key_proofs=tuple(gathering.proofs), key_claims=tuple(gathering.claims),
         unclassified_hex=_unclassified(gathering),
         domains=_domains_of_others(evidence, gathering), urls=tuple(gathering.urls),
-        forwarded_from=_forwarded_from(evidence, gathering), differing_links=tuple(gathering.differing),
+        forwarded_from=() if is_status else _forwarded_from(evidence, gathering), differing_links=tuple(gathering.differing),
         unreadable_parts=tuple(gathering.unreadable), limits_hit=gathering.limits_hit,
     )  # fmt: skip
 
@@ -315,8 +320,6 @@ def _unclassified(gathering: Gathering) -> tuple[str, ...]:
 
 
 def _forwarded_from(evidence: Evidence, gathering: Gathering) -> tuple[str, ...]:
-    if evidence.kind == "delivery_status":  # what comes back was ours
-        return ()
     found = [
         *gathering.forwarded,
         *(find_forwarded(evidence.text) if gathering.holds_evidence else ()),

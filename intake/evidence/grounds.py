@@ -4,11 +4,13 @@ Both are told to people and decide nothing: every message in a watched mailbox b
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from intake.evidence.hints import PatternSet
+
 if TYPE_CHECKING:
-    from intake.evidence.values import Evidence
+    from intake.evidence.gathering import Gathering
 
 READ = 3000  # characters of text in which words are looked for
 WORDS = {
@@ -21,7 +23,7 @@ WORDS = {
     "CRL or OCSP": (" crl", "ocsp"),
     "a linter's finding": ("zlint", "cablint", "x509lint", "pkilint"),
 }  # fmt: skip
-_ASCII_WORDS = {word: tuple(one for one in stems if one.isascii()) for word, stems in WORDS.items()}
+_WORDS = PatternSet({word: "|".join(map(re.escape, stems)) for word, stems in WORDS.items()})
 _NAMED = {
     "crtsh_id": "names a certificate", "sha256": "names a certificate", "sha1": "names a certificate",
     "serial_number": "names a certificate", "spki_sha256": "names a public key",
@@ -48,22 +50,29 @@ _BULK_FIELDS = (
 )
 
 
-def grounds_of(evidence: "Evidence", *, holds_status: bool) -> tuple[str, ...]:
+def grounds_of(gathering: "Gathering", subject: str, text: str) -> tuple[str, ...]:
     """Return why the message may be a problem report; none for advertising, and for "please call me"."""
-    found = dict.fromkeys(_NAMED[one.kind] for one in evidence.identifiers)
+    found = dict.fromkeys(_NAMED[kind] for kind, _, _ in gathering.identifiers)
     carried = {
-        "carries a certificate": evidence.certificates,
-        "carries a certificate request": evidence.csrs,
-        "holds a private key": evidence.private_keys,
-        "shows that a key is compromised": evidence.key_proofs,
-        "says that a key is compromised, unverified": evidence.key_claims,
-        "carries a CRL or an OCSP response": holds_status,
+        "carries a certificate": gathering.certificates,
+        "carries a certificate request": gathering.csrs,
+        "holds a private key": gathering.keys,
+        "shows that a key is compromised": gathering.proofs,
+        "says that a key is compromised, unverified": gathering.claims,
+        "carries a CRL or an OCSP response": gathering.holds_status,
     }
     found |= dict.fromkeys(ground for ground, holds in carried.items() if holds)
-    text = f"{evidence.subject}\n{evidence.text[:READ]}".lower()
-    words = _ASCII_WORDS if text.isascii() else WORDS
-    said = [word for word, stems in words.items() if any(stem in text for stem in stems)]
-    return (*found, *(f"words: {word}" for word in said))
+    said = _said(f"{subject}\n{text[:READ]}")
+    return (*found, *(f"words: {word}" for word in WORDS if word in said))
+
+
+def _said(text: str) -> Container[str]:
+    """Return which of the words a text says."""
+    found = _WORDS.found_in(text)
+    if found is not None:
+        return found
+    lower = text.lower()
+    return {word for word, stems in WORDS.items() if any(stem in lower for stem in stems)}
 
 
 def spam_signs(fields: Mapping[str, Sequence[str]], grounds: tuple[str, ...]) -> tuple[str, ...]:

@@ -82,13 +82,6 @@ def name_runs(
     return found
 
 
-def has_runs(text: str) -> bool:
-    """Tell quickly whether a text holds any long hex."""
-    shape = hex_shape(text)
-    hints = (HEX * SHORTEST_HEX, *_SHAPES_OF_PAIRS, *_SHAPES_OF_GROUPS)
-    return any(hint in shape for hint in hints)
-
-
 def find_runs(text: str, most: int) -> Iterator[Run]:
     """Yield the long hex of a text, also that in pairs and groups, over line ends or not."""
     shape = hex_shape(text)

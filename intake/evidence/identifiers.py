@@ -3,15 +3,17 @@
 import re
 
 from intake.evidence.addresses import find_addresses
-from intake.evidence.columns import NONE, find_columns
+from intake.evidence.columns import find_columns
 from intake.evidence.domains import find_domains
-from intake.evidence.hexadecimal import find_runs, has_runs, name_runs
+from intake.evidence.hexadecimal import find_runs, name_runs
+from intake.evidence.hints import CERTIFICATE_ID, HEX, LINK, PIN, SERIAL, look
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
 from intake.evidence.links import MOST, Link, find_links, stream_links
 from intake.evidence.named import Named
-from intake.evidence.serials import find_serials, says_serial
+from intake.evidence.serials import find_serials
 
+_NUMBERS = frozenset((SERIAL, HEX, CERTIFICATE_ID))
 MOST_NAMES = 25_000  # links and domain names of one text; a few more than are kept
 _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
 _CRTSH_ID = re.compile(
@@ -29,12 +31,18 @@ _PLAIN = {
 _PLAIN |= {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
 
 
-def find_named(text: str, *, most: int = MOST) -> list[Named]:
-    """Return everything that a text names, in order; at most so many of each form."""
+def find_named(text: str, *, most: int = MOST, hints: frozenset[str] | None = None) -> list[Named]:
+    """Return everything that a text names, in order; at most so many of each form.
+
+    Args:
+        text: where it is sought.
+        most: how many of each form.
+        hints: what the text may hold (hints.py), if that is known.
+    """
     if text.isascii():
-        return _find_named(text, most)
+        return _find_named(text, most, look(text) if hints is None else hints)
     plain = text.translate(_PLAIN)
-    found = _find_named(plain, most)
+    found = _find_named(plain, most, look(plain))
     return found if plain == text else [_as_written(one, plain, text) for one in found]
 
 
@@ -45,20 +53,20 @@ def _as_written(named: Named, plain: str, text: str) -> Named:
     return named._replace(named_as=text[named.offset : end])
 
 
-def _find_named(text: str, most: int) -> list[Named]:
+def _find_named(text: str, most: int, hints: frozenset[str]) -> list[Named]:
     found: list[Named] = []
     spans: list[tuple[int, int]] = []
-    for link in stream_links(text, most=most):
+    for link in stream_links(text, most=most) if LINK in hints else ():
         found += _of_link(link)[len(spans) >= MOST_NAMES :]  # without the link itself
         spans.append((link.start, link.end))
     if spans and len(spans) >= most:
         text = text[: spans[-1][1]]  # more than is looked at; so is what follows
     plain = blank(text, spans)
+    hints = look(plain) if spans and hints & _NUMBERS else hints  # links are full of numbers
     del spans
-    lower = plain.lower()
-    found += find_pins(plain) if "sha256" in lower else []
-    found += find_written_ids(plain) if "crt.sh" in lower else []
-    found += _find_numbers(plain, lower, most)
+    found += find_pins(plain) if PIN in hints else []
+    found += find_written_ids(plain) if CERTIFICATE_ID in hints else []
+    found += _find_numbers(plain, hints, most) if hints & _NUMBERS else []
     found += [
         Named("domain", name, at, name)
         for name, at in find_domains(plain, most=min(most, MOST_NAMES))
@@ -110,12 +118,10 @@ def find_written_ids(text: str) -> list[Named]:
     return found
 
 
-def _find_numbers(text: str, lower: str, most: int) -> list[Named]:
+def _find_numbers(text: str, hints: frozenset[str], most: int) -> list[Named]:
     """Return serial numbers, crt.sh ids in tables, and long hex."""
-    says = says_serial(lower)
-    runs = has_runs(text)
-    columns = find_columns(text, most=most) if says or runs or "crt" in lower else NONE
-    places = {one.start: one for one in find_serials(text, most=most)} if says else {}
+    columns = find_columns(text, most=most)
+    places = {one.start: one for one in find_serials(text, most=most)} if SERIAL in hints else {}
     places |= {one.start: one for one in columns.serials}  # a column knows more than a list
     serials = sorted(places.values(), key=lambda one: one.start)
     found = [
@@ -126,4 +132,5 @@ def _find_numbers(text: str, lower: str, most: int) -> list[Named]:
         for start, end in columns.crtsh_ids
         if int(text[start:end])
     ]
-    return found + name_runs(text, find_runs(text, most), serials, columns) if runs else found
+    runs = find_runs(text, most) if HEX in hints else ()
+    return found + name_runs(text, runs, serials, columns)

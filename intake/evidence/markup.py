@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from intake.evidence.serials import says_serial
+from intake.evidence.hints import PatternSet
+from intake.evidence.serials import HINTS as SERIAL_WORDS
 
 MOST_WORK = 2_000_000  # tags times depth; an ordinary page has some thousands times ten
 FEW_TAGS = 1000
@@ -35,7 +36,10 @@ _LINK_ATTRIBUTE = re.compile(
 _MAY_STAY_OPEN = "p li td th tr dt dd option br img input meta link hr col area base wbr param source thead tbody tfoot"
 _SHALLOW = frozenset(_MAY_STAY_OPEN.split())
 _LOOKS_LIKE_LINK = ("://", "www.", "crt.sh")
-_LABELS = ("crt.sh", "spki", "public key", "key id")
+_LABELS = ("crt.sh", "spki", "public key", "key id", *SERIAL_WORDS)
+_SIGNS = PatternSet({
+    "link": "|".join(map(re.escape, _LOOKS_LIKE_LINK)), "label": "|".join(map(re.escape, _LABELS)),
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,9 @@ def read_html(source: str, *, largest: int) -> Markup:
     links = [node.attributes.get("href") for node in nodes]
     root = tree.root
     text = root.text(deep=True, separator="") if root is not None else ""
-    lower = text.lower()
-    labelled = _labelled(nodes) if any(sign in lower for sign in _LOOKS_LIKE_LINK) else ()
-    has_labels = says_serial(lower) or any(label in lower for label in _LABELS)
-    tables = _tables(tree) if has_labels else ()
+    hints = _SIGNS.found_in(text)
+    labelled = _labelled(nodes) if hints is None or "link" in hints else ()
+    tables = _tables(tree) if hints is None or "label" in hints else ()
     return Markup(
         text, tuple(dict.fromkeys(link for link in links if link)), labelled=labelled, tables=tables
     )

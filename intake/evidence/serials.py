@@ -24,9 +24,8 @@ LABEL = (
 _LABEL = re.compile(rf"(?<![a-z]){LABEL}(?![a-z])", re.IGNORECASE)
 # In a subject name this is the number in a trade register.
 _ATTRIBUTE = re.compile(r"serialNumber\s?=")
-ASCII_HINTS = ("seri", "seryjn", "sarjanum", "sorozat")
 HINTS = (
-    *ASCII_HINTS, "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
+    "seri", "seryjn", "sarjanum", "sorozat", "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
 )  # fmt: skip
 _LEAD = re.compile(
     r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?"
@@ -96,11 +95,6 @@ def search_near(
         if found:
             return found
     return None
-
-
-def says_serial(lower: str) -> bool:
-    """Tell quickly whether a text in lower case may say "serial number" in some language."""
-    return any(hint in lower for hint in (ASCII_HINTS if lower.isascii() else HINTS))
 
 
 def read_cells(text: str, cells: list[tuple[int, int]], base: str) -> list[Serial]:

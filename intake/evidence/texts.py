@@ -10,6 +10,7 @@ from intake.evidence.armour import Block, find_blocks
 from intake.evidence.columns import find_columns
 from intake.evidence.der import recognise, spki_of_public_key
 from intake.evidence.gathering import Gathering
+from intake.evidence.hints import BLOCK, JSON, WRITTEN_KEY, look
 from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.key_statements import find_claims
 from intake.evidence.keys import blank, find_written_keys, key_in_block, leave_out
@@ -69,9 +70,10 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
 
 def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
     """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
-    blocks = find_blocks(text)
+    hints = look(text)
+    blocks = find_blocks(text) if BLOCK in hints else []
     secrets = [(block.start, block.end) for block in blocks if block.secret]
-    written = find_written_keys(text)
+    written = find_written_keys(text) if WRITTEN_KEY in hints else []
     secrets += [(key.start, key.end) for key in written]
     for block in blocks:
         _add_block(block, path, gathering)
@@ -80,10 +82,11 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     known = [(block.start, block.end) for block in blocks if _is_known(block)]
     plain = blank(text, [*secrets, *known])
     gathering.mention(find_quoted_ids(plain))
-    gathering.claim(find_claims(text, path))
-    named = find_named(plain, most=gathering.room)
+    if JSON in hints:
+        gathering.claim(find_claims(text, path))
+    named = find_named(plain, most=gathering.room, hints=hints)
     named += [one for span in secrets for one in _within_secret(text, *span)]
-    named += _public_keys(text, blocks, gathering)
+    named += _public_keys(text, blocks, gathering) if hints & {BLOCK, JSON} else ()
     return named, leave_out(text, secrets)
 
 

@@ -1,0 +1,58 @@
+"""One look at a text tells what it may hold; it may say too much, and never too little."""
+
+from hashlib import sha256
+
+import pytest
+
+from intake.evidence import hints
+from intake.evidence.hints import EVERYTHING, PatternSet, look
+from intake.evidence.identifiers import find_named
+from intake.evidence.serials import HINTS
+
+H40, H64 = "0123456789abcdef0123456789abcdef01234567", sha256(b"x").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("-----BEGIN CERTIFICATE-----", hints.BLOCK),
+        ("MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkq", hints.BLOCK),
+        ('{"kty": "RSA"}', hints.WRITTEN_KEY),
+        ("privateExponent:", hints.WRITTEN_KEY),
+        ('{"payload": "a2V5IGlzIHB3bmVk"}', hints.JSON),
+        ("see hxxps[:]//crt[.]sh", hints.LINK),
+        ("see crt[dot]sh/?id=1", hints.LINK),
+        ("crt.sh ID 19429431", hints.CERTIFICATE_ID),
+        ("pin-SHA256=", hints.PIN),
+        *((f"the {word.upper()} is", hints.SERIAL) for word in HINTS),
+        (H40, hints.HEX),
+        ("0xABCDEF0123456789", hints.HEX),
+        ("AB:CD:EF:01:23", hints.HEX),
+        ("abcd ef01 2345", hints.HEX),
+        ("abcdef01\u00a0abcdef01", hints.HEX),
+    ],
+)
+def test_a_sign_is_seen_between_any_others(text: str, hint: str) -> None:
+    assert hint in look(text)
+    assert hint in look(f"Grüße\n{'word ' * 1000}\0 \ud800 {text} {'word ' * 1000}\U0001f600")
+
+
+def test_ordinary_prose_hints_at_nothing() -> None:
+    assert not look("Dear team,\nplease call me back on 12 March about the invoice.\n" * 50)
+
+
+def test_a_search_that_failed_hints_at_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = PatternSet({"a": "a"})
+    monkeypatch.setattr(failing, "_always", 99)  # what is always found was not
+    assert failing.found_in("abc") is None
+    monkeypatch.setattr(hints, "_SET", failing)
+    assert look("nothing") == EVERYTHING
+    assert [one.kind for one in find_named(f"fingerprint {H64}")] == ["sha256"]
+
+
+def test_little_memory_makes_it_slow_and_not_blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "MEMORY", 1 << 15)
+    small = PatternSet({"pairs": "(?:[0-9a-f]{2}[:-]){20}", "hash": "[0-9a-f]{60}"})
+    noise = "".join(f"{number * 7919:x} {number:o}-" for number in range(5000))
+    assert small.found_in(noise) == frozenset()
+    assert small.found_in(noise + H64) == {"hash"}
