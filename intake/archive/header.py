@@ -15,6 +15,9 @@ LINE_END = rb"(?>\r*\n|\r)"
 _EMPTY_LINE = re.compile(LINE_END + LINE_END)
 _FOLD = re.compile(LINE_END + rb"(?=[ \t])")
 
+# What nearly all headers are: fields, each on lines that end in CRLF, and nothing between them.
+USUAL_FIELDS = re.compile(rb"(?>(?:[!-9;-~]++:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)(?:\r\n|\Z))+)\Z")
+
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:
     """Return the header block at the top of a message, and the body below the first empty line."""

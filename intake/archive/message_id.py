@@ -4,6 +4,7 @@ A Message-ID is an index into messages, never an identity: senders forge, repeat
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 from intake.archive.header import field_values, split_header
@@ -35,8 +36,13 @@ def scan_message_ids(raw: bytes) -> list[str]:
 
 def message_ids_of(header: bytes) -> list[str]:
     """Return the Message-IDs of a header block; see `scan_message_ids`."""
+    return ids_of_fields(field_values(header, "Message-ID"))
+
+
+def ids_of_fields(values: Iterable[str]) -> list[str]:
+    """Return the Message-IDs in the values of the fields of this name; see `scan_message_ids`."""
     found: dict[str, None] = {}
-    for value in field_values(header, "Message-ID"):
+    for value in values:
         bracketed = _BRACKETED.findall(value)
         for original in bracketed if len(bracketed) > 1 else [value]:
             if normalise(original):

@@ -13,10 +13,10 @@ from base64 import b64decode
 from email.errors import InvalidBase64LengthDefect, MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesParser
-from email.policy import compat32
-from typing import cast
+from email.policy import Policy, compat32
+from typing import Any, cast
 
-from intake.archive.header import split_header
+from intake.archive.header import USUAL_FIELDS, split_header
 from intake.evidence.armour import decode_base64
 
 LONGEST_FIELD = 10_000  # characters; the time for parameters grows with their square
@@ -28,9 +28,6 @@ _BOUNDARY = re.compile(
 )
 _BOUNDARY_LINE = re.compile(rb"^--([^\r\n]{1,220})", re.MULTILINE)
 # What is split by hand: fields and nothing else, and parameters without comments or escapes.
-_USUAL_FIELDS = re.compile(
-    rb"(?>(?:[!-9;-~]++:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)(?:\r\n|\Z))*)\Z"
-)
 _NEXT_FIELD = re.compile(r"\r\n(?![ \t])")
 _USUAL_MULTIPART = re.compile(
     r"multipart/(?!digest)[a-z-]+((?:\s*;\s*[a-z-]+=(?:\"[^\"\\\r\n]*\"|[^\s;\"()<>@,\\]+))*);?\s*\Z",
@@ -48,9 +45,25 @@ class Entity(Message):
 
     body: bytes | None = None  # of a part that was split by hand and has no parts
 
+    def __init__(self, policy: "Policy[Any]" = compat32) -> None:
+        """Make an entity without fields; the parser calls this too."""
+        super().__init__(policy=policy)
+        self._first: dict[str, str] = {}  # value of each field by its name in lower case
+
     def set_raw(self, name: str, value: str) -> None:
         """Keep one field; the parser calls this for each."""
-        super().set_raw(name, value[:LONGEST_FIELD])
+        value = value[:LONGEST_FIELD]
+        super().set_raw(name, value)
+        self._first.setdefault(name.lower(), value)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        """Add one field."""
+        self.set_raw(name, value)
+
+    def get(self, name: str, failobj: Any = None) -> Any:  # noqa: ANN401
+        """Return the first value of a field, without looking at all of them."""
+        value = self._first.get(name.lower())
+        return failobj if value is None else self.policy.header_fetch_parse(name, value)
 
     def content(self) -> bytes:
         """Return the bytes of a part without parts, its transfer encoding undone."""
@@ -83,7 +96,7 @@ def parse(raw: bytes) -> Entity:
     Raises:
         RecursionError and others of `MAIL_ERRORS` in parts.py: on hostile structure.
     """
-    usual = _split_entity(raw, 0) if _has_usual_lines(raw) else None
+    usual = _split_entity(raw, 0)
     return parse_thoroughly(raw) if usual is None else usual
 
 
@@ -106,7 +119,8 @@ def _parse(raw: bytes) -> Entity:
 
 def without_excess(raw: bytes, most: int) -> bytes:
     """Cut a message after so many boundary lines: the parser makes an object for each part."""
-    if raw.count(b"\n--") + raw.startswith(b"--") <= most:  # as a rule
+    shortest = len(b"--b\r\n")
+    if len(raw) < shortest * most or raw.count(b"\n--") + raw.startswith(b"--") <= most:
         return raw
     boundaries = {quoted or plain for quoted, plain in _BOUNDARY.findall(raw)}
     count = 0
@@ -121,12 +135,6 @@ def without_excess(raw: bytes, most: int) -> bytes:
 # ---- the usual shape ---------------------------------------------------------------------------
 
 
-def _has_usual_lines(raw: bytes) -> bool:
-    """Tell whether every line ends in CRLF, so that nothing else can be taken for a line end."""
-    ends = raw.count(b"\r\n")
-    return ends == raw.count(b"\n") == raw.count(b"\r")
-
-
 def _split_entity(raw: bytes, depth: int) -> Entity | None:
     """Return the entity that these bytes are, or None if its shape is not a usual one."""
     if raw.startswith(b"\r\n"):
@@ -135,7 +143,7 @@ def _split_entity(raw: bytes, depth: int) -> Entity | None:
         header, empty, body = raw.partition(b"\r\n\r\n")
         if not empty and not header.endswith(b"\r\n"):
             return None
-    if not _USUAL_FIELDS.match(header):
+    if header and not USUAL_FIELDS.match(header):
         return None
     return _with_body(_with_fields(header.decode("ascii", "surrogateescape")), body, depth)
 
@@ -173,8 +181,10 @@ def _split_parts(content_type: str, body: bytes, depth: int) -> tuple[bytes, lis
     boundaries = _USUAL_BOUNDARY.findall(usual[1]) if usual else []
     if len(boundaries) != 1 or depth >= DEEPEST_USUAL:
         return None
-    line = b"\r\n--" + "".join(boundaries[0]).encode("ascii")
-    pieces = (b"\r\n" + body).split(line)
+    line = b"--" + "".join(boundaries[0]).encode("ascii")
+    pieces = (b"\r\n" + body).split(b"\r\n" + line)
+    if body.count(line) != len(pieces) - 1:  # it stands elsewhere too
+        return None
     children: list[Entity] = []
     for number, piece in enumerate(pieces[1:], start=1):
         end = _BOUNDARY_END.match(piece)

@@ -11,7 +11,7 @@ from email.errors import MessageError
 from hashlib import sha256
 
 from intake.archive.header import LONGEST_HEADER, field_values, split_header
-from intake.archive.message_id import ids_in, message_ids_of, scan_message_ids
+from intake.archive.message_id import ids_in, ids_of_fields, message_ids_of, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
 from intake.evidence.entities import parse, without_excess
@@ -81,19 +81,22 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
         limits = replace(limits, text_chars=limits.text_chars * 3 // 2)
     gathering = Gathering(limits)
     header, _ = split_header(raw)
-    ids = tuple(message_ids_of(header))
+    fields = read_fields(header[: limits.header_bytes])
+    ids = ids_of_fields(fields.get("message-id", ()))
     if len(header) >= min(limits.header_bytes, LONGEST_HEADER):
         gathering.hit("the header is longer than is read")
+        ids = message_ids_of(header)
         header = header[: limits.header_bytes]
-    fields = read_fields(header)
     subject = _read_subject(decode_value(_first(fields, "subject")), "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
     taken_apart = _read_body(raw, gathering, is_mail=is_mail)
     _open_locked_files(gathering)
     open_what_is_locked(gathering)
     prove_statements(gathering)
-    evidence = Evidence(sha256(raw).hexdigest(), len(raw), "unparsed", ids)
-    evidence = _with_fields(evidence, fields, subject, gathering)
+    digest = sha256(raw).hexdigest()
+    evidence = _with_fields(
+        Evidence(digest, len(raw), "unparsed", tuple(ids)), fields, subject, gathering
+    )
     kind = kind_of(_signs(fields, evidence, gathering)) if taken_apart else evidence.kind
     grounds = grounds_of(gathering, evidence.subject, evidence.text)
     return _with_findings(evidence, kind, gathering, grounds, spam_signs(fields, grounds))
@@ -137,9 +140,10 @@ def _read_body(raw: bytes, gathering: Gathering, *, is_mail: bool) -> bool:
     if not is_mail:
         _read_pieces([Piece("1", data=raw, raw=True)], gathering)
         return False
-    header, body = split_header(raw)
-    if len(header) >= LONGEST_HEADER:  # as little of it is parsed as is read
-        raw = header + b"\r\n\r\n" + body
+    if len(raw) >= LONGEST_HEADER:
+        header, body = split_header(raw)
+        if len(header) >= LONGEST_HEADER:  # as little of it is parsed as is read
+            raw = header + b"\r\n\r\n" + body
     whole, raw = raw, without_excess(raw, 10 * gathering.limits.parts)
     if len(raw) < len(whole):
         gathering.hit(f"more than {gathering.limits.parts} parts; the rest is not read")

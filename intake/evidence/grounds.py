@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from intake.evidence.hints import PatternSet
+from intake.evidence.pattern_set import PatternSet
 
 if TYPE_CHECKING:
     from intake.evidence.gathering import Gathering

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from urllib.parse import unquote
 
+from intake.evidence.pattern_set import PatternSet
 from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS
 from intake.evidence.wrappers import may_be_wrapped, unwrap
 
@@ -60,7 +61,8 @@ _TELLING = (
     "%3a",
     "=http",
 )
-_ODD = ' \t\r<>"`|\\^[](){}*'
+_ODD = r"[ \t\r<>\"`|\\^\[\](){}*]"
+_SIGNS = PatternSet({"telling": "|".join(map(re.escape, _TELLING)), "odd": _ODD})
 
 
 def ordinary_links(targets: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -78,11 +80,7 @@ def ordinary_links(targets: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _tells(text: str) -> bool:
     """Tell whether targets of links may name a certificate or need mending."""
-    lower = text.lower()
-    for hint in _TELLING:
-        if hint in lower:
-            return True
-    return not text.isascii() or any(char in text for char in _ODD)
+    return not text.isascii() or _SIGNS.found_in(text) != frozenset()
 
 
 def find_links(text: str, *, most: int = MOST) -> list[Link]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from intake.evidence.hints import PatternSet
+from intake.evidence.pattern_set import PatternSet
 from intake.evidence.serials import HINTS as SERIAL_WORDS
 
 MOST_WORK = 2_000_000  # tags times depth; an ordinary page has some thousands times ten
@@ -55,7 +55,7 @@ class Markup:
 
 def read_html(source: str, *, largest: int) -> Markup:
     """Return text and links of HTML; blocks stand on lines of their own."""
-    source = source.replace("\0", "")
+    source = source.replace("\0", "") if "\0" in source else source
     if len(source) > largest or not _is_harmless(source):
         return _read_flat(source)
     block = _BLOCK if _CAPITALS.search(source) else _LOWER_BLOCK

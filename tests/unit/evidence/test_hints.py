@@ -4,9 +4,10 @@ from hashlib import sha256
 
 import pytest
 
-from intake.evidence import hints
-from intake.evidence.hints import EVERYTHING, PatternSet, look
+from intake.evidence import hints, pattern_set
+from intake.evidence.hints import EVERYTHING, look
 from intake.evidence.identifiers import find_named
+from intake.evidence.pattern_set import PatternSet
 from intake.evidence.serials import HINTS
 
 H40, H64 = "0123456789abcdef0123456789abcdef01234567", sha256(b"x").hexdigest()
@@ -51,7 +52,7 @@ def test_a_search_that_failed_hints_at_everything(monkeypatch: pytest.MonkeyPatc
 
 
 def test_little_memory_makes_it_slow_and_not_blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hints, "MEMORY", 1 << 15)
+    monkeypatch.setattr(pattern_set, "MEMORY", 1 << 15)
     small = PatternSet({"pairs": "(?:[0-9a-f]{2}[:-]){20}", "hash": "[0-9a-f]{60}"})
     noise = "".join(f"{number * 7919:x} {number:o}-" for number in range(5000))
     assert small.found_in(noise) == frozenset()
