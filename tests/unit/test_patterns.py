@@ -40,7 +40,7 @@ def _all_patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
         for name, value in vars(importlib.import_module(module.name)).items():
             for number, pattern in enumerate(_patterns(value)):
                 found[f"{module.name}.{name}[{number}]"] = pattern
-    from intake.archive.header import _field  # noqa: PLC0415
+    from intake.archive.header import _field
 
     found["intake.archive.header._field"] = _field("Message-ID")
     return found
@@ -66,14 +66,16 @@ def _possessive_groups(parsed: Iterable[object]) -> int:
     return count
 
 
-@pytest.mark.parametrize("pattern", [r"(?:ab?c)*+", r"x(?:(?!C).)++", r"(a|(?:\r?\n)++)", rb"(?:\*\.)?+"])
+@pytest.mark.parametrize(
+    "pattern", [r"(?:ab?c)*+", r"x(?:(?!C).)++", r"(a|(?:\r?\n)++)", rb"(?:\*\.)?+"]
+)
 def test_the_search_finds_what_it_seeks(pattern: str | bytes) -> None:
     assert _possessive_groups(_parser.parse(pattern)) == 1
 
 
 def test_no_group_is_repeated_possessively() -> None:
     found = _all_patterns()
-    assert len(found) > 150  # noqa: PLR2004 - the search itself works
+    assert len(found) > 150
     broken = [
         name for name, pattern in found.items()
         if _possessive_groups(_parser.parse(pattern.pattern, pattern.flags & ~re.LOCALE & ~re.DEBUG))
