@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
-from intake.archive.header import split_header
+from intake.archive.header import has_crlf_only, read_fields, split_header
 from intake.archive.message_id import index_entry, message_ids_of
 from intake.archive.received import OurHosts, Receipt, receipt_of
 from intake.archive.seal import ArchiveKey, check_key
@@ -45,25 +45,26 @@ class Arrival:
 def read_arrival(raw: bytes, receipt: Receipt) -> Arrival:
     """Read off raw bytes what the archive's index needs; total."""
     header, body = split_header(raw)
-    return _arrival(raw, header, body, receipt)
+    return _arrival(raw, read_fields(header), body, receipt)
 
 
 def arrival_of(message: FetchedMessage, our_hosts: OurHosts, now: datetime) -> Arrival:
     """Read off a fetched message what the archive's index needs; total."""
     header, body = split_header(message.raw)
+    fields = read_fields(header)
     receipt = receipt_of(
-        header, our_hosts=our_hosts, internal_date=message.internal_date, seen_at=now
+        fields, our_hosts=our_hosts, internal_date=message.internal_date, seen_at=now
     )
-    return _arrival(message.raw, header, body, receipt)
+    return _arrival(message.raw, fields, body, receipt)
 
 
-def _arrival(raw: bytes, header: bytes, body: bytes, receipt: Receipt) -> Arrival:
+def _arrival(raw: bytes, fields: dict[str, list[str]], body: bytes, receipt: Receipt) -> Arrival:
     return Arrival(
         raw=raw,
         sha256=hashlib.sha256(raw).hexdigest(),
         size=len(raw),
         body_sha256=body_digest(body),
-        message_ids=tuple(message_ids_of(header)),
+        message_ids=tuple(message_ids_of(fields)),
         receipt=receipt,
     )
 
@@ -75,8 +76,7 @@ def body_digest(body: bytes) -> str:
 
 def with_crlf(body: bytes) -> bytes:
     """Return text with every line end as CRLF."""
-    pairs = body.count(b"\r\n")
-    if pairs == body.count(b"\n") == body.count(b"\r"):  # as a rule: servers send CRLF
+    if has_crlf_only(body):  # as a rule: servers send it so
         return body
     return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 

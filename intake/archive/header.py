@@ -6,15 +6,15 @@ ends at the first empty line.
 """
 
 import re
-from functools import cache
 
 LONGEST_HEADER = 1_000_000  # bytes; what stands beyond is not searched
 
 # One line end; CR CR LF is what some gateways make of CRLF.
 LINE_END = rb"(?>\r*\n|\r)"
 _EMPTY_LINE = re.compile(LINE_END + LINE_END)
+_FIELD = re.compile(rb"[\r\n]([!-9;-~]++)[ \t\x00]*+:((?>(?:[^\r\n]++|" + LINE_END + rb"[ \t])*))")
 _FOLD = re.compile(LINE_END + rb"(?=[ \t])")
-
+_BLANKS = " \t\r\n\x00"
 # What nearly all headers are: fields, each on lines that end in CRLF, and nothing between them.
 USUAL_FIELDS = re.compile(rb"(?>(?:[!-9;-~]++:[^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*)(?:\r\n|\Z))+)\Z")
 
@@ -27,7 +27,7 @@ def split_header(raw: bytes) -> tuple[bytes, bytes]:
     end = raw.find(b"\r\n\r\n", start, LONGEST_HEADER)
     if end >= 0:
         header = raw[start:end]
-        if header.count(b"\n") == header.count(b"\r") == header.count(b"\r\n"):  # as a rule
+        if has_crlf_only(header):  # as a rule
             return header, raw[end + 4 :]
     empty = _EMPTY_LINE.search(raw, start, LONGEST_HEADER)
     if empty is None:
@@ -37,21 +37,30 @@ def split_header(raw: bytes) -> tuple[bytes, bytes]:
     return raw[start : empty.start()], raw[empty.end() :]
 
 
-def field_values(header: bytes, name: str) -> list[str]:
-    """Return the values of a field in order, unfolded and trimmed, bytes as latin-1."""
-    return [
-        _FOLD.sub(b"", match[1]).decode("latin-1").strip(" \t\r\n\x00")
-        for match in _field(name).finditer(b"\n" + header)
-    ]
+def read_fields(header: bytes) -> dict[str, list[str]]:
+    """Return the values of all fields by lower-case name, unfolded and trimmed, bytes as latin-1."""
+    fields: dict[str, list[str]] = {}
+    lines = _usual_lines(header)
+    if lines is not None:
+        for line in lines:
+            name, _, value = line.partition(":")
+            fields.setdefault(name.lower(), []).append(value.strip(_BLANKS))
+        return fields
+    for match in _FIELD.finditer(b"\n" + header):
+        value = _FOLD.sub(b"", match[2]).decode("latin-1").strip(_BLANKS)
+        fields.setdefault(match[1].decode("ascii").lower(), []).append(value)
+    return fields
 
 
-@cache
-def _field(name: str) -> re.Pattern[bytes]:
-    return re.compile(
-        rb"[\r\n]"
-        + re.escape(name.encode("ascii"))
-        + rb"[ \t\x00]*:((?>(?:[^\r\n]++|"
-        + LINE_END
-        + rb"[ \t])*))",
-        re.IGNORECASE,
-    )
+def _usual_lines(header: bytes) -> list[str] | None:
+    """Return the fields of a header that has fields and CRLF only, unfolded; None of any other."""
+    if not USUAL_FIELDS.match(header):
+        return None
+    text = header.decode("latin-1").replace("\r\n ", " ").replace("\r\n\t", "\t")
+    return text.removesuffix("\r\n").split("\r\n")
+
+
+def has_crlf_only(data: bytes) -> bool:
+    """Tell whether every line ends in CRLF, and no CR or LF stands elsewhere."""
+    rest = data.replace(b"\r\n", b"")
+    return b"\n" not in rest and b"\r" not in rest

@@ -4,10 +4,9 @@ A Message-ID is an index into messages, never an identity: senders forge, repeat
 """
 
 import re
-from collections.abc import Iterable
 from urllib.parse import unquote
 
-from intake.archive.header import field_values, split_header
+from intake.archive.header import read_fields, split_header
 
 LONGEST_ID = 1000  # characters that are indexed; the raw bytes hold all of them
 LONGEST_ID_BYTES = 2000  # of these in UTF-8: an index of PostgreSQL takes no more than 2,704
@@ -31,18 +30,13 @@ def scan_message_ids(raw: bytes) -> list[str]:
     Unfolded and trimmed, bytes as latin-1, each once. Total: any bytes give a list.
     """
     header, _ = split_header(raw)
-    return message_ids_of(header)
+    return message_ids_of(read_fields(header))
 
 
-def message_ids_of(header: bytes) -> list[str]:
-    """Return the Message-IDs of a header block; see `scan_message_ids`."""
-    return ids_of_fields(field_values(header, "Message-ID"))
-
-
-def ids_of_fields(values: Iterable[str]) -> list[str]:
-    """Return the Message-IDs in the values of the fields of this name; see `scan_message_ids`."""
+def message_ids_of(fields: dict[str, list[str]]) -> list[str]:
+    """Return the Message-IDs in the fields of a header block; see `scan_message_ids`."""
     found: dict[str, None] = {}
-    for value in values:
+    for value in fields.get("message-id", ()):
         bracketed = _BRACKETED.findall(value)
         for original in bracketed if len(bracketed) > 1 else [value]:
             if normalise(original):

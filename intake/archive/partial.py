@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
 from intake.archive.arrival import Arrival, arrival_of, keep_arrivals, with_crlf
-from intake.archive.header import split_header
+from intake.archive.header import read_fields, split_header
 from intake.archive.message_id import message_ids_of
 from intake.archive.received import OurHosts, receipt_of
 from intake.archive.seal import ArchiveKey, PieceList, check_key, damaged
@@ -193,14 +193,15 @@ def _complete(
     for one in open_pieces(session, key, pieces):
         whole.add(one)
     sha256 = whole.digest.hexdigest()
+    fields = read_fields(whole.header)
     receipt = receipt_of(
-        whole.header, our_hosts=our_hosts, internal_date=piece.internal_date, seen_at=now
+        fields, our_hosts=our_hosts, internal_date=piece.internal_date, seen_at=now
     )
     arrival = Arrival(
         sha256=sha256,
         size=pieces.size,
         body_sha256=whole.body_sha256(),
-        message_ids=tuple(message_ids_of(whole.header)),
+        message_ids=tuple(message_ids_of(fields)),
         receipt=receipt,
         sealed=key.seal_list(pieces, sha256),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 
-from intake.archive.header import field_values, split_header
+from intake.archive.header import read_fields, split_header
 
 MOST_HOPS = 100
 LONGEST_LINE = 10_000
@@ -91,14 +91,20 @@ def find_receipt(
 ) -> Receipt:
     """Return when our mail system took a message; total, and never later than `seen_at`."""
     header, _ = split_header(raw)
-    return receipt_of(header, our_hosts=our_hosts, internal_date=internal_date, seen_at=seen_at)
+    return receipt_of(
+        read_fields(header), our_hosts=our_hosts, internal_date=internal_date, seen_at=seen_at
+    )
 
 
 def receipt_of(
-    header: bytes, *, our_hosts: OurHosts, internal_date: datetime | None, seen_at: datetime
+    fields: dict[str, list[str]],
+    *,
+    our_hosts: OurHosts,
+    internal_date: datetime | None,
+    seen_at: datetime,
 ) -> Receipt:
-    """Return the receipt from a header block; see `find_receipt`."""
-    stamp = _entry_stamp(header, our_hosts)
+    """Return the receipt from the fields of a header block; see `find_receipt`."""
+    stamp = _entry_stamp(fields.get("received", []), our_hosts)
     if stamp is not None and EARLIEST <= stamp <= seen_at + CLOCK_SKEW:
         return Receipt(min(stamp, seen_at), "received")
     if internal_date is not None and internal_date >= EARLIEST:
@@ -106,9 +112,9 @@ def receipt_of(
     return Receipt(seen_at, "first_seen")
 
 
-def _entry_stamp(header: bytes, our_hosts: OurHosts) -> datetime | None:
+def _entry_stamp(received: list[str], our_hosts: OurHosts) -> datetime | None:
     """Return the stamp of the line with which the message came in from outside."""
-    for value in field_values(header, "Received")[:MOST_HOPS]:
+    for value in received[:MOST_HOPS]:
         hop = parse_received(value)
         if hop.by is None:
             if _QMAIL.match(value):  # qmail writes one about itself above each real line

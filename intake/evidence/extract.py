@@ -10,14 +10,14 @@ from dataclasses import replace
 from email.errors import MessageError
 from hashlib import sha256
 
-from intake.archive.header import LONGEST_HEADER, field_values, split_header
-from intake.archive.message_id import ids_in, ids_of_fields, message_ids_of, scan_message_ids
+from intake.archive.header import LONGEST_HEADER, read_fields, split_header
+from intake.archive.message_id import ids_in, message_ids_of, scan_message_ids
 from intake.evidence.armour import find_blocks
 from intake.evidence.content import open_locked_file, read_content
 from intake.evidence.entities import parse, without_excess
 from intake.evidence.gathering import Gathering
 from intake.evidence.grounds import grounds_of, spam_signs
-from intake.evidence.headers import decode_value, read_addresses, read_date, read_fields
+from intake.evidence.headers import decode_value, read_addresses, read_date
 from intake.evidence.keys import LEFT_OUT, find_written_keys, leave_out
 from intake.evidence.kind import AUTO_REPLY_FIELDS, KindSigns, kind_of
 from intake.evidence.parts import (
@@ -82,10 +82,10 @@ def extract_evidence(raw: bytes, limits: Limits | None = None) -> Evidence:
     gathering = Gathering(limits)
     header, _ = split_header(raw)
     fields = read_fields(header[: limits.header_bytes])
-    ids = ids_of_fields(fields.get("message-id", ()))
+    ids = message_ids_of(fields)
     if len(header) >= min(limits.header_bytes, LONGEST_HEADER):
         gathering.hit("the header is longer than is read")
-        ids = message_ids_of(header)
+        ids = message_ids_of(read_fields(header))
         header = header[: limits.header_bytes]
     subject = _read_subject(decode_value(_first(fields, "subject")), "subject", gathering)
     is_mail = _KNOWN_FIELD.search(header) is not None
@@ -114,8 +114,9 @@ def unread_evidence(raw: bytes, why: str) -> Evidence:
     It runs outside the worker, without its limits, so nothing else of the message is looked at.
     """
     header, _ = split_header(raw[:LONGEST_HEADER])
-    subject = next(iter(field_values(header, "Subject")), "")[:MOST_OF_UNREAD]
-    sender = next(iter(field_values(header, "From")), "")[:MOST_OF_UNREAD]
+    fields = read_fields(header)
+    subject = _first(fields, "subject")[:MOST_OF_UNREAD]
+    sender = _first(fields, "from")[:MOST_OF_UNREAD]
     return Evidence(
         sha256(raw).hexdigest(),
         len(raw),

@@ -12,47 +12,16 @@ import re
 from datetime import UTC, datetime
 from email.utils import getaddresses, parsedate_to_datetime
 
-from intake.archive.header import LINE_END, USUAL_FIELDS
-
 LONGEST_VALUE = 64 * 1024  # characters of one field
 MOST_ADDRESSES = 1000
 # Names that Python knows and that are no charset of text, or take the square of the length.
 NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
-_FIELD = re.compile(rb"[\r\n]([!-9;-~]++)[ \t\x00]*+:((?>(?:[^\r\n]++|" + LINE_END + rb"[ \t])*))")
-_BLANKS = " \t\r\n\x00"
-_FOLD = re.compile(LINE_END + rb"(?=[ \t])")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 _HEX_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _COMMENT_ZONE = re.compile(r"\s*\([^()]*\)\s*\Z")
-
-
-def read_fields(header: bytes) -> dict[str, list[str]]:
-    """Return the values of all fields by lower-case name, unfolded and trimmed, bytes as latin-1.
-
-    One pass for all of them; the same reading as `field_values` of archive/header.py.
-    """
-    fields: dict[str, list[str]] = {}
-    lines = _usual_lines(header)
-    if lines is not None:
-        for line in lines:
-            name, _, value = line.partition(":")
-            fields.setdefault(name.lower(), []).append(value.strip(_BLANKS))
-        return fields
-    for match in _FIELD.finditer(b"\n" + header):
-        value = _FOLD.sub(b"", match[2]).decode("latin-1").strip(_BLANKS)
-        fields.setdefault(match[1].decode("ascii").lower(), []).append(value)
-    return fields
-
-
-def _usual_lines(header: bytes) -> list[str] | None:
-    """Return the fields of a header that has fields and CRLF only, unfolded; None of any other."""
-    if not USUAL_FIELDS.match(header):
-        return None
-    text = header.decode("latin-1").replace("\r\n ", " ").replace("\r\n\t", "\t")
-    return text.removesuffix("\r\n").split("\r\n")
 
 
 def decode_bytes(data: bytes, charset: str | None) -> str:

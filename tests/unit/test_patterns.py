@@ -32,7 +32,7 @@ def _patterns(value: object) -> Iterator[re.Pattern[str] | re.Pattern[bytes]]:
 
 @cache
 def _all_patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
-    """Return the patterns of all modules by where they stand, with those made when they are needed."""
+    """Return the patterns of all modules by where they stand."""
     found = {}
     for module in pkgutil.walk_packages(intake.__path__, "intake."):
         if ".migrations." in module.name or module.name.endswith("__main__"):
@@ -40,9 +40,6 @@ def _all_patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
         for name, value in vars(importlib.import_module(module.name)).items():
             for number, pattern in enumerate(_patterns(value)):
                 found[f"{module.name}.{name}[{number}]"] = pattern
-    from intake.archive.header import _field
-
-    found["intake.archive.header._field"] = _field("Message-ID")
     return found
 
 
