@@ -55,14 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _without_collecting(command: str | None) -> Iterator[None]:
     """Look for no garbage in a command that ends before that pays: it would take a tenth of it."""
-    was_on = gc.isenabled()
-    if command in SHORT:
-        gc.disable()
+    if command not in SHORT or not gc.isenabled():
+        yield
+        return
+    gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        gc.freeze()  # else Python looks through all of it at its end
+        gc.enable()
 
 
 def environment_trouble(error: Exception) -> str | None:
