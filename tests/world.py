@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -86,10 +87,20 @@ class World:
         return [str(message) for message in self.slack.in_channel(place)]
 
     def intake(self, *arguments: str) -> int:
-        """Run a command as a person would."""
+        """Run a command as a person would, at the instant of this world."""
         from intake.cli.main import main
 
-        return main(["--config", str(self.config.path), *arguments])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("INTAKE_NOW", self.clock.now.isoformat())
+            return main(["--config", str(self._testing()), *arguments])
+
+    def _testing(self) -> Path:
+        """Write the configuration once more, as one that believes what time it is told."""
+        text, testing = self.config.path.read_text(encoding="utf-8"), "[service]\ntesting = true\n"
+        has_section = "[service]\n" in text
+        path = self.config.path.with_name("testing.toml")
+        path.write_text(text.replace("[service]\n", testing) if has_section else text + testing)
+        return path
 
 
 @cache
