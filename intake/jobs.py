@@ -116,10 +116,17 @@ def enqueue_for_tickets(
 def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 1) -> list[Job]:
     """Lease up to `limit` due jobs of these kinds, fairly between tickets."""
     # Each ticket's last turn, found once: a list of ten thousand would make it a hundred million.
-    sibling = aliased(Job)
+    # Only of tickets with work that is due: the archive is full of what was done.
+    sibling, due = aliased(Job), aliased(Job)
+    concerned = select(due.ticket).where(
+        due.state == "waiting",
+        col(due.kind).in_(kinds),
+        due.due_at <= now,
+        col(due.ticket).is_not(None),
+    )
     turns = (
         select(sibling.ticket, sibling.kind, func.max(sibling.served_at).label("served_at"))
-        .where(col(sibling.kind).in_(kinds))
+        .where(col(sibling.kind).in_(kinds), col(sibling.ticket).in_(concerned))
         .group_by(col(sibling.ticket), col(sibling.kind))
         .cte("turns")
         # Without figures about the table PostgreSQL would find them anew for each job.
