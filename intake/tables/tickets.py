@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from intake.tables.columns import json_list
@@ -22,7 +22,7 @@ class Ticket(SQLModel, table=True):
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     assignee: str | None = None
-    closed_at: datetime | None = None
+    closed_at: datetime | None = Field(default=None, index=True)
     closed_by: str | None = None
     closed_reason: str | None = None
     labels: list[str] = json_list()
@@ -78,18 +78,22 @@ class ItemCertificate(SQLModel, table=True):
     sha256: str = Field(primary_key=True, foreign_key="certificate.sha256", index=True)
 
 
+_OPEN = text("met_at IS NULL AND waived_at IS NULL")
+
+
 class Obligation(SQLModel, table=True):
     """Something we owe by an instant, with the rule that says so."""
 
     # What a ticket owes of a kind, the earliest first, stands together.
     __table_args__ = (
         Index("ix_obligation_owed", "ticket", "kind", "met_at", "waived_at", "received_at"),
+        Index("ix_obligation_open", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     ticket: int = Field(foreign_key="ticket.id")
     kind: str  # acknowledgement | preliminary_report_to_reporter | …_to_subscriber | revocation
-    item: int | None = Field(default=None, foreign_key="item.id")
+    item: int | None = Field(default=None, foreign_key="item.id", index=True)
     message: int | None = Field(default=None, foreign_key="message.id")  # whose T0 started it
     received_at: datetime  # that T0
     due_at: datetime

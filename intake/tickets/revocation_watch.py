@@ -94,7 +94,7 @@ def _unwatched(now: datetime) -> Any:  # noqa: ANN401 - a query over three thing
         .join(Ticket, col(Ticket.id) == col(Item.ticket))
         .join(RevocationStatus, same, isouter=True)
         .where(
-            Ticket.state != "closed",
+            col(Ticket.state).in_(("open", "acknowledged")),  # an index finds what is so
             Certificate.ours == "yes",
             col(Certificate.issuer_sha256).is_not(None),
             col(Certificate.serial_number).is_not(None),

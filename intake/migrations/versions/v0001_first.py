@@ -164,6 +164,7 @@ def _make_certificate_to_crtshentry() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token"),
     )
+    op.create_index(op.f("ix_ticket_closed_at"), "ticket", ["closed_at"], unique=False)
     op.create_index(op.f("ix_ticket_next_action_at"), "ticket", ["next_action_at"], unique=False)
     op.create_index(op.f("ix_ticket_state"), "ticket", ["state"], unique=False)
     op.create_table(
@@ -519,6 +520,16 @@ def _make_keystatement_to_uidgap() -> None:
         ["ticket", "kind", "met_at", "waived_at", "received_at"],
         unique=False,
     )
+    is_open = sa.text("met_at IS NULL AND waived_at IS NULL")
+    op.create_index(
+        "ix_obligation_open",
+        "obligation",
+        ["due_at"],
+        unique=False,
+        sqlite_where=is_open,
+        postgresql_where=is_open,
+    )
+    op.create_index(op.f("ix_obligation_item"), "obligation", ["item"], unique=False)
     op.create_table(
         "probe",
         sa.Column("id", sa.Integer(), nullable=False),
