@@ -27,6 +27,7 @@ from intake.database import Database, initialise_database
 from intake.logs import start_logging
 from intake.loop import Loop
 from intake.pipeline import Parts
+from intake.reading import read_evidence
 from intake.service import assemble
 from intake.tables import Job, Message, Ticket
 
@@ -48,7 +49,7 @@ def measure(what: str, folder: Path, count: int, now: datetime) -> dict[str, Any
         remember_key(session, ArchiveKey.create(folder / "archive.key"))
     with assemble(config, database, _clock_from(now)) as parts:
         if what == "whole":
-            pipeline.read_evidence(parts.reader, b"")  # as the service does before it starts
+            read_evidence(parts.reader, b"")  # as the service does before it starts
         figures = _timed(parts, whole=what == "whole")
     figures |= _counts(database)
     assert figures["messages"] == count, f"{figures['messages']} messages of {count}"

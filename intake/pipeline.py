@@ -5,7 +5,6 @@ for ever, `intake poll` once. Nothing here waits for another step: what a step o
 is a row.
 """
 
-import errno
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,12 +29,13 @@ from intake.clock import Clock
 from intake.config import Config, MailboxSection
 from intake.database import Database
 from intake.errors import OutsideUnavailableError
-from intake.evidence.extract import LIGHT, READ_AGAIN, Evidence, Limits, unread_evidence
+from intake.evidence.extract import Evidence, Limits, unread_evidence
 from intake.jobs import Handler, do_each, finish_each, mark_done, run_due, run_together
 from intake.logs import log_work
 from intake.mailbox.poll import FolderBatch, PollResult, poll_mailbox
 from intake.notices.outbox import Media, deliver_due
 from intake.notices.trouble import tell_trouble
+from intake.reading import read_each
 from intake.tables import Job, Message, Ticket
 from intake.tickets.desk import Desk
 from intake.tickets.escalate import digest_due, due_tickets, escalate_ticket
@@ -50,23 +50,18 @@ from intake.tickets.revocation_watch import (
     watch_revocation,
 )
 from intake.tickets.triage import Decision
-from intake.workers import Worker, WorkerFailure
+from intake.workers import Worker
 
 logger = logging.getLogger(__name__)
 
-# Seconds of the processor and bytes of memory that reading one message may cost a worker.
-LARGE_MESSAGE = 10_000_000
-READ_LIMITS = (5.0, 300_000_000)
-READ_LARGE_LIMITS = (10.0, 600_000_000)
 MESSAGES_AT_ONCE = 1000
 # What is decided on in one transaction at most: messages, their bytes, and seconds of reading.
 GROUP_MESSAGES = 50
 GROUP_BYTES = 4_000_000
 GROUP_SECONDS = 1.0
-# What is read in one call of the worker at most; a message that takes longer is read by itself.
+# What is read in one call of the worker at most.
 CALL_MESSAGES = 16
 CALL_BYTES = 500_000
-CALL_SECONDS = 1.0
 LINT_CALLS = 4  # of each worker between two looks at the queue: tickets take turns
 WATCHED_AT_ONCE = 10  # certificates whose revocation is looked at in a row
 WATCHED_SECONDS = 30.0  # in one pass of everything
@@ -240,72 +235,6 @@ def _load(parts: Parts, rows: Sequence[int]) -> dict[int, bytes]:
     with parts.database.read() as session:
         raw = raw_bytes_of(session, parts.key, rows, most=Limits().raw_bytes + 1)
     return {row: raw[row] for row in sorted(raw)}
-
-
-def read_each(reader: Worker, raws: Sequence[bytes]) -> list[Evidence]:
-    """Return what messages show; many small ones in one call, since calls cost more than reading.
-
-    If one of them is too much for that, each is read by itself, within limits of its own.
-
-    Raises:
-        OSError: if the reader can't even read nothing, so that no message is at fault.
-    """
-    if len(raws) > 1:
-        try:
-            read: list[Evidence] = reader.call(
-                "intake.evidence.extract:extract_each", list(raws),
-                seconds=CALL_SECONDS, memory_bytes=READ_LIMITS[1],
-            )  # fmt: skip
-        except WorkerFailure:
-            logger.info("a message among %d needs the reader for itself", len(raws))
-        else:
-            return read
-    return [read_evidence(reader, raw) for raw in raws]
-
-
-def read_evidence(reader: Worker, raw: bytes) -> Evidence:
-    """Return what a message shows; one that breaks the reader shows its headers only.
-
-    Raises:
-        OSError: if the reader can't even read nothing, so that no message is at fault.
-    """
-    for attempt in range(2):
-        try:
-            return _read_in(reader, raw)
-        except WorkerFailure as failure:
-            if failure.reason == "crashed" and attempt == 0:
-                _make_sure_it_lives(reader)
-                continue
-            return _read_lightly(reader, raw, f"reading it {failure.reason.replace('_', ' ')}")
-    raise AssertionError
-
-
-def _read_lightly(reader: Worker, raw: bytes, why: str) -> Evidence:
-    """Read the text at least, so that a hostile attachment hides nothing that the text says."""
-    try:
-        evidence = _read_in(reader, raw, LIGHT)
-    except WorkerFailure:
-        return unread_evidence(raw, why)
-    return replace(evidence, limits_hit=(f"{why}; {READ_AGAIN}", *evidence.limits_hit))
-
-
-def _read_in(reader: Worker, raw: bytes, limits: Limits | None = None) -> Evidence:
-    seconds, memory = READ_LIMITS if len(raw) <= LARGE_MESSAGE else READ_LARGE_LIMITS
-    evidence: Evidence = reader.call(
-        "intake.evidence.extract:extract_evidence", raw, limits or Limits(),
-        seconds=seconds, memory_bytes=memory,
-    )  # fmt: skip
-    if len(raw) > LARGE_MESSAGE:
-        reader.close()  # it would keep the memory; the next message has a new one
-    return evidence
-
-
-def _make_sure_it_lives(reader: Worker) -> None:
-    try:
-        _read_in(reader, b"")
-    except WorkerFailure as failure:
-        message = f"the process that reads messages can't be started ({failure.detail})"
-        raise OSError(errno.ENOMEM, message) from failure
 
 
 def _decide(parts: Parts, read: Sequence[ReadMessage]) -> None:

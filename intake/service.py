@@ -44,6 +44,7 @@ from intake.notices.socket_mode import SlackListener
 from intake.notices.trouble import tell_mailbox_troubles
 from intake.notices.undecided import tell_undecided
 from intake.pipeline import Parts
+from intake.reading import read_evidence
 from intake.reconcile.daily import reconcile_if_due
 from intake.tickets.desk import Desk
 from intake.tickets.revocation_watch import KIND as WATCH
@@ -188,9 +189,7 @@ class Service:
             release_leases(session)
             release_notice_leases(session)
             take_up_restored(session, self.parts.clock())
-        pipeline.read_evidence(
-            self.parts.reader, b""
-        )  # the first message must not wait for imports
+        read_evidence(self.parts.reader, b"")  # the first message must not wait for imports
         for loop in self._loops():
             self._spawn(loop.name, partial(loop.run, self.stopping))
         for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):

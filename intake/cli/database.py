@@ -100,7 +100,7 @@ def _index_texts(
     """Derive the words of messages from their raw bytes: an index can't be read back as text."""
     from intake.archive.search import index_text, indexed_messages
     from intake.archive.store import raw_bytes
-    from intake.pipeline import read_evidence
+    from intake.reading import read_evidence
     from intake.workers import Worker
 
     with target.read() as session:

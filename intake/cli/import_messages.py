@@ -207,7 +207,7 @@ def _settled(desks: Desks, batch: Sequence["FoundMail"]) -> set[str]:
 
 
 def _read(reader: "Worker", raw: bytes) -> "Evidence":
-    from intake.pipeline import read_evidence
+    from intake.reading import read_evidence
 
     return read_evidence(reader, raw)
 

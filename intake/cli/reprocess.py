@@ -108,7 +108,7 @@ def reprocess(
     from intake.archive.partial import what_is_lacking
     from intake.archive.store import raw_bytes
     from intake.evidence.extract import Limits
-    from intake.pipeline import read_evidence
+    from intake.reading import read_evidence
     from intake.tables import Message
 
     with context.database.read() as session:

@@ -336,7 +336,7 @@ with assemble(config, database, wall_clock) as parts:
     troubles.append(poll.trouble)
     database.close()
     troubles.append(without_files(process))  # no connection to the database
-    reader = Loop("the reader", lambda: pipeline.read_evidence(parts.reader, b"") and None, 1)
+    reader = Loop("the reader", lambda: read_evidence(parts.reader, b"") and None, 1)
     troubles.append(without_files(reader))  # no process to read with
     process.once()
     troubles.append(process.trouble)

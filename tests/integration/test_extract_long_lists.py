@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from intake.pipeline import read_evidence
+from intake.reading import read_evidence
 from intake.workers import Worker
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from intake.pipeline import LARGE_MESSAGE, READ_LARGE_LIMITS, READ_LIMITS, read_evidence
+from intake.reading import LARGE_MESSAGE, READ_LARGE_LIMITS, READ_LIMITS, read_evidence
 from intake.workers import Worker, WorkerFailure
 from tests.hostile import HEAD, KINDS, LINK, MB, cost_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from intake.evidence.extract import LIGHT, READ_AGAIN, extract_evidence
-from intake.pipeline import read_evidence
+from intake.reading import read_evidence
 from intake.workers import WorkerFailure
 from tests.builders import make_message
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from intake.database import is_environment_error
-from intake.pipeline import read_evidence
+from intake.reading import read_evidence
 from intake.workers import Worker
 from tests.builders import make_message
 
