@@ -306,6 +306,7 @@ from intake.clock import wall_clock
 from intake.config import load_config
 from intake.database import open_database
 from intake.loop import Loop
+from intake.reading import read_evidence
 from intake.service import assemble
 
 config = load_config(Path(sys.argv[1]))
