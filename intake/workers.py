@@ -1,11 +1,13 @@
 """Worker processes: where hostile bytes are read, with limits on memory and time.
 
 A worker only reads and returns values. One that runs over a limit is ended and replaced; the
-caller gets a `WorkerFailure` that says which limit it was.
+caller gets a `WorkerFailure` that says which limit it was. While it reads, nothing that it or its
+libraries say reaches stderr, and so the journal: it may quote what they stumbled over.
 """
 
 import importlib
 import multiprocessing
+import os
 import resource
 import signal
 import threading
@@ -138,6 +140,7 @@ def _serve(pipe: Connection, memory_bytes: int, warm_up: str | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     if warm_up:
         _find(warm_up)()
+    _fall_silent()
     while True:
         try:
             function, arguments, seconds, memory = pipe.recv()
@@ -147,6 +150,13 @@ def _serve(pipe: Connection, memory_bytes: int, warm_up: str | None) -> None:
         answer = _answer(function, arguments)
         _allow(0, None)
         pipe.send(answer)
+
+
+def _fall_silent() -> None:
+    """Write stderr nowhere from now on, what native code writes too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _allow(seconds: float, memory_bytes: int | None) -> None:

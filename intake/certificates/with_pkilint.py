@@ -44,6 +44,17 @@ SEVERITIES: dict[str, Severity] = {
 }
 
 
+def _pass_on(record: logging.LogRecord) -> bool:
+    """Raise again that memory ran out, which pkilint logs and takes for a fault of the certificate."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, MemoryError):
+        raise error
+    return False
+
+
+logging.getLogger("pkilint.validation").setLevel(logging.ERROR)
+logging.getLogger("pkilint.validation").addFilter(_pass_on)
+
 decode_quickly = pkilint_document.decode_der
 
 

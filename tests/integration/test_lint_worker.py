@@ -3,20 +3,23 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from multiprocessing import active_children
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from intake.certificates.kinds import CRL
 from intake.certificates.lint_pool import LintPool, LintTask, PoolClosedError
 from intake.certificates.linters import BADKEYS, OWN, PKILINT
 from intake.certificates.linting import examine
+from tests.issue import make_crl
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures/certificates"
 CLEAN = (CERTIFICATES / "clean.der").read_bytes()
@@ -83,31 +86,94 @@ def test_a_large_one_among_small_ones_keeps_its_place(pool):
     assert found == [sha256(task.der).hexdigest() for task in tasks]
 
 
+@contextmanager
+def peak_of(pool: LintPool) -> Iterator[list[int]]:
+    """The most memory that each worker process had, as the kernel keeps it, in the end."""
+    peaks: dict[int, int] = {}
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(0.01):
+            for worker in pool._workers:
+                with suppress(AttributeError, OSError, IndexError):  # it is just replaced
+                    status = Path(f"/proc/{worker._process.pid}/status").read_text()
+                    peaks[worker._process.pid] = int(status.partition("VmHWM:")[2].split()[0])
+
+    thread = Thread(target=watch)
+    thread.start()
+    found: list[int] = []
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
+        found += [kilobytes * 1024 for kilobytes in peaks.values()]
+
+
+def assert_works_as_before(pool: LintPool) -> None:
+    for clean in pool.lint([LintTask(CLEAN)] * 40):  # all workers have something to do
+        assert states(clean)[PKILINT] == states(clean)[OWN] == states(clean)[BADKEYS] == "done"
+        assert clean.by(PKILINT).version
+
+
 def test_100000_names_are_stopped_by_the_time_limit_and_the_others_are_checked(pool):
-    (hostile,) = pool.lint([LintTask(made(names=100_000))], seconds=4)
-    (clean,) = pool.lint([LintTask(CLEAN)])
+    with peak_of(pool) as peaks:
+        (hostile,) = pool.lint([LintTask(made(names=100_000))], seconds=4)
 
     assert states(hostile)[PKILINT] == "timed_out"
+    assert hostile.by(PKILINT).detail == "timed_out: took longer than 4 s"
+    assert hostile.by(PKILINT).findings == ()
     assert states(hostile)[OWN] == states(hostile)[BADKEYS] == "done"
     assert hostile.readable
-    assert states(clean)[PKILINT] == "done"
-    assert hostile.by(PKILINT).version == clean.by(PKILINT).version
+    assert max(peaks) < 600 << 20
+    assert_works_as_before(pool)
 
 
 def test_an_extension_of_10_megabytes_stops_nothing(pool):
-    found = list(pool.lint([LintTask(made(extension=b"\x04\x82" * 5_000_000)), LintTask(CLEAN)]))
+    with peak_of(pool) as peaks:
+        (found,) = pool.lint([LintTask(made(extension=b"\x04\x82" * 5_000_000))])
 
-    assert set(states(found[0]).values()) <= {"done", "failed", "timed_out", "absent"}
-    assert found[0].readable
-    assert states(found[1])[PKILINT] == "done"
+    assert set(states(found).values()) <= {"done", "failed", "timed_out", "absent"}
+    assert all(one.detail for one in found.results if one.state != "done")
+    assert found.readable
+    assert max(peaks) < 600 << 20
+    assert_works_as_before(pool)
+
+
+def test_more_memory_than_a_worker_may_have_is_not_checked_with_the_reason(monkeypatch):
+    monkeypatch.setattr("intake.certificates.lint_pool.MEMORY_BYTES", 230 << 20)
+    with LintPool(for_long=False, workers=1) as poor:
+        (found,) = poor.lint([LintTask(made(names=100_000))])
+
+        assert found.by(PKILINT).state == "failed"
+        assert found.by(PKILINT).detail == "out_of_memory: needed more memory than it may use"
+        assert_works_as_before(poor)
 
 
 def test_a_modulus_of_50000_bits_is_not_checked_for_weakness_and_stops_nothing(pool):
-    found = list(pool.lint([LintTask(with_modulus(50_000)), LintTask(CLEAN)]))
+    with peak_of(pool) as peaks:
+        (found,) = pool.lint([LintTask(with_modulus(50_000))])
 
-    assert found[0].by(BADKEYS).state == "failed"
-    assert "50000 bits" in found[0].by(BADKEYS).detail
-    assert states(found[1])[PKILINT] == "done"
+    assert found.by(BADKEYS).state == "failed"
+    assert "50000 bits" in found.by(BADKEYS).detail
+    assert states(found)[PKILINT] == states(found)[OWN] == "done"
+    assert max(peaks) < 600 << 20
+    assert_works_as_before(pool)
+
+
+def test_a_panic_in_a_linter_leaves_nothing_on_stderr(capfd):
+    """The journal keeps what a worker says there."""
+    scope = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier("http://crl.example/1")], relative_name=None,
+        only_contains_user_certs=False, only_contains_ca_certs=False, indirect_crl=False,
+        only_some_reasons=frozenset([x509.ReasonFlags.key_compromise]),
+        only_contains_attribute_certs=False,
+    )  # fmt: skip
+    with LintPool(for_long=False, workers=1) as fresh:  # its processes write where this test looks
+        (found,) = fresh.lint([LintTask(make_crl(scope=scope), CRL)])
+
+    assert states(found)[PKILINT] == "done"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_batch_with_a_hostile_certificate_loses_only_that_one(pool):
