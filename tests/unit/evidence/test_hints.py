@@ -1,10 +1,14 @@
 """One look at a text tells what it may hold; it may say too much, and never too little."""
 
+import random
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-from intake.evidence import hints, pattern_set
+from benchmarks.generate import generate
+from intake.evidence import hints, identifiers, pattern_set, texts
+from intake.evidence.extract import extract_evidence
 from intake.evidence.hints import EVERYTHING, look
 from intake.evidence.identifiers import find_named
 from intake.evidence.pattern_set import PatternSet
@@ -57,3 +61,30 @@ def test_little_memory_makes_it_slow_and_not_blind(monkeypatch: pytest.MonkeyPat
     noise = "".join(f"{number * 7919:x} {number:o}-" for number in range(5000))
     assert small.found_in(noise) == frozenset()
     assert small.found_in(noise + H64) == {"hash"}
+
+
+def test_mail_shows_the_same_when_every_search_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(3)  # noqa: S311
+    emails = Path(__file__).parents[3] / "fixtures" / "emails"
+    samples = [*generate(60), *(path.read_bytes() for path in sorted(emails.glob("*.eml")))]
+    signs = [
+        b"serial: ",
+        b"CRT.SH/?id=5",
+        b"crt[.]sh",
+        b"SHA-256 ",
+        b"ab:cd:ef:01:",
+        b"BEGIN",
+        b'"kty"',
+        b"\xc2\xa0",
+        b"",
+    ]
+    mail = []
+    for sample in samples:
+        if len(sample) < 30_000:
+            for _ in range(4):
+                at, sign = chance.randrange(len(sample)), chance.choice(signs)
+                mail.append(sample[:at] + sign + sample[at + chance.randrange(4) :])
+    as_hinted = [extract_evidence(one) for one in mail]
+    for module in (texts, identifiers):
+        monkeypatch.setattr(module, "look", lambda _text: EVERYTHING)
+    assert [extract_evidence(one) for one in mail] == as_hinted
