@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.clock import render_instant
+from intake.database import insert_rows
 from intake.tables import Event
 
 FIRST_HASH = "0" * 64
@@ -75,8 +75,7 @@ def record_events(
         }
         before = _hash(row)
         rows.append(row | {"hash": before})
-    if rows:
-        session.execute(insert(SQLModel.metadata.tables["event"]), rows)
+    insert_rows(session, SQLModel.metadata.tables["event"], rows)
 
 
 def hash_event(event: Event) -> str:

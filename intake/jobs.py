@@ -9,13 +9,13 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert
+from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, SQLModel, col, or_, select, update
 
 from intake.clock import Clock
-from intake.database import Database, is_environment_error
+from intake.database import Database, insert_rows, is_environment_error
 from intake.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -109,8 +109,7 @@ def enqueue_for_tickets(
         }
         for one, ticket in subjects  # no objects: this stands on the way of every message
     ]
-    if rows:
-        session.execute(insert(SQLModel.metadata.tables["job"]), rows)
+    insert_rows(session, SQLModel.metadata.tables["job"], rows)
 
 
 def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 1) -> list[Job]:

@@ -11,12 +11,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.certificates.der import CertificateParts
 from intake.certificates.ownership import IssuingCas, Ownership
 from intake.certificates.read import CertificateFacts, read_with_parts
+from intake.database import insert_rows
 from intake.evidence.public_keys import key_match
 from intake.tables import Certificate
 
@@ -84,7 +84,7 @@ def remember_certificates(
             session.add(row)
         session.flush()
     if new:  # in bulk: a report may hold thousands, and objects are slow to make
-        session.execute(insert(SQLModel.metadata.tables["certificate"]), new)
+        insert_rows(session, SQLModel.metadata.tables["certificate"], new)
         known |= stored_certificates(session, [one["sha256"] for one in new])
     digests = [sha256(der).hexdigest() for der in ders]
     return [known[one] for one in digests]

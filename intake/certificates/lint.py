@@ -9,12 +9,13 @@ Source: BR 4.3.1.2.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert
+from sqlalchemy import func
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.certificates.findings import Finding, LintResult
 from intake.certificates.lint_rules import rule_of
+from intake.database import insert_rows
 from intake.tables import LintFinding, LintRun
 
 RETRY_AFTER = timedelta(days=1)
@@ -106,7 +107,7 @@ def _insert_runs(
     ]
     if not rows:
         return {}
-    session.execute(insert(SQLModel.metadata.tables["lintrun"]), rows)
+    insert_rows(session, SQLModel.metadata.tables["lintrun"], rows)
     ids: dict[tuple[str, str, str], int] = {}
     wanted = list(dict.fromkeys(sha256 for sha256, _ in new))
     for start in range(0, len(wanted), AT_ONCE):
@@ -132,8 +133,7 @@ def _insert_findings(session: Session, found: Iterable[tuple[int, Iterable[Findi
         for run, findings in found
         for one in findings
     ]
-    if rows:
-        session.execute(insert(SQLModel.metadata.tables["lintfinding"]), rows)
+    insert_rows(session, SQLModel.metadata.tables["lintfinding"], rows)
 
 
 def _not_stored(session: Session, run: LintRun, result: LintResult) -> list[Finding]:

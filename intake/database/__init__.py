@@ -3,6 +3,7 @@
 from intake.database.engine import make_engine, sqlite_path
 from intake.database.faults import is_environment_error
 from intake.database.ids import new_ids
+from intake.database.rows import insert_rows
 from intake.database.schema import (
     SCHEMA_VERSION,
     UNFINISHED_COPY,
@@ -25,6 +26,7 @@ __all__ = [
     "WriterLock",
     "copy_source",
     "initialise_database",
+    "insert_rows",
     "is_environment_error",
     "make_engine",
     "new_ids",

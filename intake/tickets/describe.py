@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.archive.message_id import index_entry
+from intake.database import insert_rows
 from intake.tables import Message, MessageIdEntry
 
 if TYPE_CHECKING:
@@ -88,5 +89,4 @@ def mention(session: Session, read: Iterable[tuple[Message, "Evidence"]]) -> Non
             if entry["normalised"] and (message.id, original) not in present
         ]
         rows += new[:MOST_MENTIONED]
-    if rows:
-        session.execute(insert(_ENTRY), rows)
+    insert_rows(session, _ENTRY, rows)

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from intake.certificates.identity import remember_certificates
 from intake.clock import EPOCH
+from intake.database import insert_rows
 from intake.jobs import enqueue_for_tickets, enqueue_pairs
 from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Ticket
 from intake.tickets.describe import storable
@@ -238,8 +239,7 @@ def _insert(
         ],
     )
     pairs = [{"item": item, "sha256": one} for _, item, plan in each for one in plan.certificates]
-    if pairs:
-        session.execute(insert(_HELD), pairs)
+    insert_rows(session, _HELD, pairs)
     start_many(session, [_clock(addition, item, plan, held, now) for addition, item, plan in each])
     named_only = [(item, one.ticket) for one, item, plan in each if not plan.certificates]
     enqueue_for_tickets(session, "resolve_item", named_only, now=now)
@@ -326,8 +326,7 @@ def _insert_names(session: Session, names: Iterable[tuple[Addition, int, Name]])
         }
         for addition, item, name in names
     ]
-    if rows:
-        session.execute(insert(_NAME), rows)
+    insert_rows(session, _NAME, rows)
 
 
 def _clock(

@@ -11,11 +11,11 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.clock import EPOCH
-from intake.database import new_ids
+from intake.database import insert_rows, new_ids
 from intake.events import SERVICE, Happened, record_events
 from intake.tables import Fact, Ticket
 from intake.tickets.describe import storable
@@ -49,7 +49,7 @@ def write_tickets(
     tokens = _tokens(session, opening, desk)
     shared = _blank() | {"opened_at": now}
     rows = [shared | _row(one, tokens[one.number], desk) for one in opening]
-    session.execute(insert(_TICKET), rows)
+    insert_rows(session, _TICKET, rows)
     start_many(
         session,
         [

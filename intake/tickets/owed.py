@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, insert
+from sqlalchemy import ScalarSelect
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
+from intake.database import insert_rows
 from intake.errors import IntakeError
 from intake.tables import Obligation, Ticket
 from intake.tickets.obligations import ACKNOWLEDGEMENT, Owed
@@ -56,8 +57,7 @@ def start(
 
 def start_many(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write obligations of many tickets, made by `owed_row`."""
-    if rows:
-        session.execute(insert(_OBLIGATION), rows)
+    insert_rows(session, _OBLIGATION, rows)
 
 
 def owed_row(

@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select, update
 
 from intake.clock import EPOCH, render_instant
+from intake.database import insert_rows
 from intake.tables import Notice, Ticket
 from intake.tickets.escalation import DueStep
 from intake.tickets.obligations import ACKNOWLEDGEMENT
@@ -63,13 +63,11 @@ def want_first_cards(
     session: Session, numbers: Sequence[int], now: datetime, *, channel: str = ""
 ) -> None:
     """Have the cards of new tickets posted."""
-    if not numbers:
-        return
     shared = _blank_card() | {
         "to": channel or CARD_CHANNEL, "due_at": now, "created_at": now, "next_try_at": now,
     }  # fmt: skip
     rows = [shared | {"key": f"card:{number}", "ticket": number} for number in numbers]
-    session.execute(insert(SQLModel.metadata.tables["notice"]), rows)
+    insert_rows(session, SQLModel.metadata.tables["notice"], rows)
 
 
 @cache
