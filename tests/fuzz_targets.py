@@ -24,10 +24,11 @@ from intake.certificates.der import DerError, split_certificate
 from intake.certificates.kinds import kind_of, lintables_in
 from intake.certificates.own_checks import check_certificate
 from intake.certificates.read import read_certificate
-from intake.evidence.entities import parse
+from intake.evidence.entities import parse, parse_thoroughly
 from intake.evidence.extract import Evidence, Limits, extract_evidence
 from intake.evidence.gathering import Gathering
 from intake.evidence.parts import MAIL_ERRORS, Piece, deep_leaves, open_entity
+from tests.entity_shape import is_split_by_hand, shape
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOUND = FIXTURES / "found"
@@ -75,9 +76,15 @@ def received_stamps(raw: bytes) -> None:
 
 
 def parts(raw: bytes) -> None:
-    """Parts are walked to the end, with no error but those that stand for hostile structure."""
+    """Parts are walked to the end, with no error but those that stand for hostile structure.
+
+    What is split by hand is what the library makes of it.
+    """
     gathering = Gathering(Limits())
     try:
+        usual = parse(raw)
+        if is_split_by_hand(usual):
+            assert shape(usual) == shape(parse_thoroughly(raw))
         waiting = [Piece("1", entity=parse(raw))]
         for piece in waiting:
             if piece.entity is None:

@@ -3,32 +3,15 @@
 import random
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.generate import generate
 from benchmarks.newsletters import generate_noise
-from intake.evidence.entities import Entity, parse, parse_thoroughly
+from intake.evidence.entities import parse, parse_thoroughly
+from tests.entity_shape import is_split_by_hand, shape
 
 EMAILS = Path(__file__).parents[3] / "fixtures" / "emails"
-
-
-def _shape(entity: Entity) -> Any:
-    children: Any = entity.get_payload() if entity.is_multipart() else entity.content()
-    return (
-        [(name, str(value)) for name, value in entity.raw_items()],
-        entity.get_content_type(),
-        [_shape(child) for child in children] if isinstance(children, list) else children,
-        entity.preamble or "",
-        (entity.epilogue or "").strip(),
-    )
-
-
-def _is_split_by_hand(entity: Entity) -> bool:
-    while entity.is_multipart():
-        entity = entity.get_payload(0)  # type: ignore[assignment]
-    return entity.body is not None
 
 
 def _samples() -> list[bytes]:
@@ -40,10 +23,10 @@ def _samples() -> list[bytes]:
 
 def test_both_ways_give_the_same_entities() -> None:
     samples = _samples()
-    by_hand = [one for one in samples if _is_split_by_hand(parse(one))]
+    by_hand = [one for one in samples if is_split_by_hand(parse(one))]
     assert len(by_hand) > len(samples) // 2
     for one in by_hand:
-        assert _shape(parse(one)) == _shape(parse_thoroughly(one))
+        assert shape(parse(one)) == shape(parse_thoroughly(one))
 
 
 def test_they_do_so_for_mail_that_was_damaged_anywhere() -> None:
@@ -55,8 +38,8 @@ def test_they_do_so_for_mail_that_was_damaged_anywhere() -> None:
             at = chance.randrange(len(raw))
             damaged = raw[:at] + chance.choice(pieces) + raw[at + chance.randrange(5) :]
             entity = parse(damaged)
-            by_hand += _is_split_by_hand(entity)
-            assert _shape(entity) == _shape(parse_thoroughly(damaged))
+            by_hand += is_split_by_hand(entity)
+            assert shape(entity) == shape(parse_thoroughly(damaged))
     assert by_hand > 100
 
 
@@ -82,8 +65,8 @@ HEAD = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n"
     ],
 )
 def test_what_is_unusual_is_left_to_the_library(raw: bytes) -> None:
-    assert not _is_split_by_hand(parse(raw))
-    assert _shape(parse(raw)) == _shape(parse_thoroughly(raw))
+    assert not is_split_by_hand(parse(raw))
+    assert shape(parse(raw)) == shape(parse_thoroughly(raw))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +79,7 @@ def test_what_is_unusual_is_left_to_the_library(raw: bytes) -> None:
         (HEAD + b"--B\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\no=6Ee\r\n--B--\r\n", [b"one"]),
     ],
 )  # fmt: skip
-def test_what_is_usual_is_split_by_hand(raw: bytes, contents: list[bytes]) -> None:
+def test_what_is_usualis_split_by_hand(raw: bytes, contents: list[bytes]) -> None:
     entity = parse(raw)
-    assert _is_split_by_hand(entity)
+    assert is_split_by_hand(entity)
     assert [child.content() for child in entity.get_payload()] == contents  # type: ignore[union-attr]
