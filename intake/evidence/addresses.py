@@ -13,6 +13,8 @@ LONGEST = 45  # characters of an IPv6 address
 _LAST_TWO = re.compile(r"\.(\d{1,3})\.(\d{1,3})(?!\.?\w|[@/]\w)")
 _FIRST_TWO = re.compile(r"(?<![\w.@/-])\d{1,3}\.\d{1,3}\Z")
 _VERSION = re.compile(r"(?:version|release|build|\bver|\bv)[ .:]{0,2}\Z", re.IGNORECASE)
+LONGEST_LABEL = 16
+_LABEL = re.compile(r"(?<![\w\[])(?:ip(?:v6|6)?|(?:ip ?|inet6? )?addr(?:ess)?)\Z", re.IGNORECASE)
 _COLONS = re.compile(r"::|:[0-9A-Fa-f]{3,4}:|\b[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{1,4}:")
 _SIX = frozenset("0123456789abcdefABCDEF:")
 _SIX_OR_FOUR = _SIX | {"."}
@@ -50,6 +52,7 @@ def _of_six(text: str, most: int) -> list[tuple[str, str, int]]:
         if colons.start() < done or len(found) >= most:
             continue
         start, end = _around(text, colons.start(), colons.end(), done)
+        start = _after_label(text, start)
         done = end
         written = text[start:end].rstrip(".:")
         beside = text[max(0, start - 1) : start], text[end : end + 1]
@@ -62,6 +65,14 @@ def _of_six(text: str, most: int) -> list[tuple[str, str, int]]:
         except AddressValueError:
             continue
     return found
+
+
+def _after_label(text: str, start: int) -> int:
+    """Return where an address begins: behind the colon of a label such as `IP:`, if there is one."""
+    colon = text.find(":", start, start + 2)
+    if colon < 0 or not _LABEL.search(text, max(0, colon - LONGEST_LABEL), colon):
+        return start
+    return colon + 1
 
 
 def _around(text: str, start: int, end: int, done: int) -> tuple[int, int]:

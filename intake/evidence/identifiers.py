@@ -7,6 +7,7 @@ from intake.evidence.columns import find_columns
 from intake.evidence.domains import find_domains
 from intake.evidence.hexadecimal import find_runs, name_runs
 from intake.evidence.hints import CERTIFICATE_ID, HEX, LINK, PIN, SERIAL, look
+from intake.evidence.invisible import INVISIBLE, read_both_ways
 from intake.evidence.keys import blank
 from intake.evidence.link_meaning import pin_digest, read_link
 from intake.evidence.links import MOST, Link, find_links, stream_links
@@ -22,13 +23,16 @@ _CRTSH_ID = re.compile(
 _NEXT_ID = re.compile(r"(?>(?:[\s,;&>|]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
 
 
-# Blanks of every width, as office programs put between label and value, and the wide letters and
-# digits of East Asian keyboards: each becomes the plain character, so that places stay the same.
+# Blanks of every width, as office programs put between label and value, the wide letters and digits
+# of East Asian keyboards, and what nobody sees: each becomes the plain character, so that places
+# stay the same.
 _PLAIN = {
     ord(wide): " "
     for wide in "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 }
 _PLAIN |= {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
+_PLAIN |= dict.fromkeys(map(ord, INVISIBLE), "\u200b")
+_UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
 
 
 def find_named(text: str, *, most: int = MOST, hints: frozenset[str] | None = None) -> list[Named]:
@@ -42,7 +46,7 @@ def find_named(text: str, *, most: int = MOST, hints: frozenset[str] | None = No
     if text.isascii():
         return _find_named(text, most, look(text) if hints is None else hints)
     plain = text.translate(_PLAIN)
-    found = _find_named(plain, most, look(plain))
+    found = read_both_ways(plain, lambda one: _find_named(one, most, look(one)))
     return found if plain == text else [_as_written(one, plain, text) for one in found]
 
 
@@ -79,6 +83,7 @@ def _find_named(text: str, most: int, hints: frozenset[str]) -> list[Named]:
 def named_by_link(href: str) -> list[Named]:
     """Return what the target of a link in HTML names."""
     href = "".join(href.split())
+    href = href if href.isascii() else href.translate(_UNSEEN)
     if href[:2] == "//":
         href = "https:" + href
     return [named for link in find_links(href)[:1] if link.start == 0 for named in _of_link(link)]

@@ -6,6 +6,7 @@ one of them may name the wrong certificate.
 
 from dataclasses import dataclass
 
+from intake.evidence.invisible import without_invisible
 from intake.evidence.link_meaning import read_link
 from intake.evidence.links import find_links
 from intake.evidence.urls import split_link
@@ -27,7 +28,7 @@ def differing_link(text: str, href: str, part: str) -> DifferingLink | None:
 
     They differ if they name other certificates, or, where neither names any, lead to another host.
     """
-    text, href = text.strip(), "".join(href.split())
+    text, href = without_invisible(text).strip(), "".join(href.split())
     if len(text.split()) != 1 or "…" in text or "..." in text:
         return None
     shown = _link(text) or _link("https://" + text)

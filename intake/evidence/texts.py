@@ -12,6 +12,7 @@ from intake.evidence.der import recognise, spki_of_public_key
 from intake.evidence.gathering import Gathering
 from intake.evidence.hints import BLOCK, JSON, WRITTEN_KEY, look
 from intake.evidence.identifiers import find_named, named_by_link
+from intake.evidence.invisible import head_of, unmasked
 from intake.evidence.key_statements import find_claims
 from intake.evidence.keys import blank, find_written_keys, key_in_block, leave_out
 from intake.evidence.link_meaning import read_link
@@ -70,6 +71,7 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
 
 def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
     """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
+    text = text if text.isascii() else unmasked(text)
     hints = look(text)
     blocks = find_blocks(text) if BLOCK in hints else []
     secrets = [(block.start, block.end) for block in blocks if block.secret]
@@ -217,7 +219,8 @@ def _placed(named: list[Named], source: str) -> list[Named]:
             placed.append(one)
             continue
         place = -1
-        for needle in (one.named_as.lower(), one.named_as.lower().replace("&", "&amp;"), one.value):
+        written = one.named_as.lower()
+        for needle in (written, written.replace("&", "&amp;"), one.value, *head_of(written)):
             place = lower.find(needle, at)
             if place < 0 and misses > 0:
                 misses -= 1

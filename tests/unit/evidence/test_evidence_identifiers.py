@@ -117,6 +117,9 @@ def test_domain_names_are_those_that_a_text_speaks_of(text, domains):
     [
         ("The names 10.0.0.1 and FE80::1 are in no public registry.", ["10.0.0.1", "fe80::1"]),
         ("IP Address:192.168.1.1, IP 2001:0db8:85a3:0:0:8a2e:0370:7334", ["192.168.1.1", "2001:db8:85a3::8a2e:370:7334"]),
+        ("DNS:a.example, IP Address:2001:DB8:0:0:0:0:0:1", ["2001:db8::1"]),
+        ("IP:2001:db8::1 and IP=2001:db8::2, IPv6:2001:db8::3 iPAddress:::1", ["2001:db8::1", "2001:db8::2", "2001:db8::3", "::1"]),
+        ("skip:2001:db8::1 x[a:1::2] std::2", []),
         ("It holds ::1 and 10.1.2.3.", ["10.1.2.3", "::1"]),
         ("version 1.2.3.4, v1.2.3.4, 1.2.3.4.5, 256.1.1.1, 01.2.3.4", []),
         ("Received: from a.example (a.example [198.51.100.7]) by b ([IPv6:fe80::2])", []),
