@@ -24,6 +24,7 @@ from intake.evidence.parts import Piece
 from intake.evidence.proving import note_key
 from intake.evidence.quoted import find_quoted_ids
 from intake.evidence.targets import differing_link
+from intake.evidence.uuencoded import close_up, may_hold_files, take_out_files
 from intake.evidence.web_keys import find_public_jwks
 
 MOST_TOKENS = 200
@@ -55,6 +56,9 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
             gathering.hit("HTML too large or nested too deeply: it was read without its structure")
     elif is_xml or text.startswith("<?xml"):
         text = read_xml(text)
+    packed: list[Piece] = []
+    if not source and may_hold_files(text):
+        text, packed = take_out_files(text, piece)
     named, shown = scan_text(text, piece.path, gathering)
     if source:
         named = sorted(
@@ -65,8 +69,8 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
     if piece.raw:
         shown = _BASE64_LINES.sub("", shown)  # encoded parts may hold keys
     if piece.shown:
-        gathering.add_text(shown)
-    return list(_web_signatures(text, piece)) if "eyJ" in text else []
+        gathering.add_text(close_up(shown) if packed else shown)
+    return [*packed, *_web_signatures(text, piece)] if "eyJ" in text else packed
 
 
 def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
