@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
 from intake.archive.header import has_crlf_only, read_fields, split_header
 from intake.archive.message_id import index_entry, message_ids_of
 from intake.archive.received import OurHosts, Receipt, receipt_of
 from intake.archive.seal import ArchiveKey, check_key
+from intake.database.ids import take_ids
+from intake.database.rows import insert_rows
 from intake.events import SERVICE, record_event
 from intake.jobs import enqueue, enqueue_many
 from intake.mailbox.folder import FetchedMessage
@@ -106,28 +107,24 @@ def _insert(
 ) -> dict[str, int]:
     if not arrivals:
         return {}
-    rows = session.execute(
-        insert(_MESSAGE).returning(_MESSAGE.c.sha256, _MESSAGE.c.id),
-        [_message_row(one, now) for one in arrivals],
-    ).all()
-    ids = {row.sha256: int(row.id) for row in rows}
-    session.execute(
-        insert(_SEALED),
-        [
-            {"message": ids[one.sha256], "sealed": one.sealed or key.seal(one.raw, one.sha256)}
-            for one in arrivals
-        ],
-    )
+    rows = take_ids(session, "message", len(arrivals))
+    ids = {one.sha256: row for one, row in zip(arrivals, rows, strict=True)}
+    insert_rows(session, _MESSAGE, [_message_row(ids[one.sha256], one, now) for one in arrivals])
+    sealed = [
+        {"message": ids[one.sha256], "sealed": one.sealed or key.seal(one.raw, one.sha256)}
+        for one in arrivals
+    ]
+    insert_rows(session, _SEALED, sealed)
     check_key(session, key)  # after it: nothing is left under a key that was changed meanwhile
     entries = [entry for one in arrivals for entry in _id_rows(ids[one.sha256], one.message_ids)]
-    if entries:
-        session.execute(insert(_ENTRY), entries)
+    insert_rows(session, _ENTRY, entries)
     enqueue_many(session, "process_message", list(ids.values()), now=now)
     return ids
 
 
-def _message_row(arrival: Arrival, now: datetime) -> dict[str, object]:
+def _message_row(row: int, arrival: Arrival, now: datetime) -> dict[str, object]:
     return {
+        "id": row,
         "sha256": arrival.sha256,
         "size": arrival.size,
         "body_sha256": arrival.body_sha256,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
 
+from intake.database.rows import insert_rows
 from intake.events import SERVICE, record_event
 from intake.mailbox.folder import Beginning, FetchedMessage, FolderBatch, MessagePiece
 from intake.tables import Message, Sighting
@@ -64,8 +64,7 @@ def see(session: Session, seen: Sequence[tuple[Place, int]], now: datetime) -> N
             )
         before.message, before.gone_since = message, None
         session.add(before)
-    if rows:
-        session.execute(insert(_SIGHTING), rows)
+    insert_rows(session, _SIGHTING, rows)
 
 
 def _is_stub(session: Session, message: int) -> bool:

@@ -7,6 +7,17 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 
+def take_ids(session: Session, table: str, many: int) -> list[int]:
+    """Return the ids of so many new rows of a table; see `new_ids`."""
+    if session.get_bind().dialect.name == "sqlite":
+        highest = session.execute(text(f"SELECT max(id) FROM {table}")).scalar() or 0  # noqa: S608
+        return list(range(highest + 1, highest + 1 + many))
+    sequence = (
+        f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, :many)"
+    )
+    return [int(one) for one in session.execute(text(sequence), {"many": many}).scalars()]
+
+
 def new_ids(session: Session, table: str) -> Iterator[int]:
     """Yield the ids of the next new rows of a table, as the database would number them.
 
@@ -15,8 +26,6 @@ def new_ids(session: Session, table: str) -> Iterator[int]:
         table: its name in `tables`, whose key is `id`.
     """
     if session.get_bind().dialect.name == "sqlite":
-        highest = session.execute(text(f"SELECT max(id) FROM {table}")).scalar()  # noqa: S608
-        yield from count((highest or 0) + 1)
+        yield from count(*take_ids(session, table, 1))
     while True:  # on PostgreSQL a number is taken from the sequence, whether it is used or not
-        sequence = f"SELECT nextval(pg_get_serial_sequence('{table}', 'id'))"
-        yield int(session.execute(text(sequence)).scalar_one())
+        yield from take_ids(session, table, 1)
