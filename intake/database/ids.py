@@ -12,10 +12,9 @@ def take_ids(session: Session, table: str, many: int) -> list[int]:
     if session.get_bind().dialect.name == "sqlite":
         highest = session.execute(text(f"SELECT max(id) FROM {table}")).scalar() or 0  # noqa: S608
         return list(range(highest + 1, highest + 1 + many))
-    sequence = (
-        f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, :many)"
-    )
-    return [int(one) for one in session.execute(text(sequence), {"many": many}).scalars()]
+    number = f"nextval(pg_get_serial_sequence('{table}', 'id'))"
+    numbers = text(f"SELECT {number} FROM generate_series(1, :many)")  # noqa: S608
+    return [int(one) for one in session.execute(numbers, {"many": many}).scalars()]
 
 
 def new_ids(session: Session, table: str) -> Iterator[int]:
