@@ -222,22 +222,46 @@ def find_claims(text: str, part: str) -> list[KeyClaim]:
 
 
 def _read_claim(jws: Mapping[str, Any], part: str) -> KeyClaim | None:
+    web = read_web_signature(jws)
+    if web is None:
+        return None
+    kid = str(web.header.get("kid", "")).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", kid) or PWNED not in web.said:
+        return None
+    return None if len(web.said) > LONGEST_PAYLOAD else web.claim(kid, part)
+
+
+@dataclass(frozen=True)
+class WebSignature:
+    """A flattened JSON Web Signature, taken apart and not verified."""
+
+    header: Mapping[str, Any]  # protected
+    said: bytes
+    signed: bytes
+    signature: bytes
+
+    def claim(self, kid: str, part: str) -> KeyClaim:
+        """Return it as the claim of a key."""
+        digest = sha256(self.signed + b"." + self.signature).hexdigest()
+        return KeyClaim(kid, self.header["alg"], self.signed, self.signature, digest, part)
+
+
+def read_web_signature(jws: Mapping[str, Any]) -> WebSignature | None:
+    """Take a web signature apart, if it is made by a public key and in a way that we know."""
     try:
         protected, payload = str(jws["protected"]), str(jws["payload"])
-        header = json.loads(_decode(protected))
-        said, signature = _decode(payload), _decode(str(jws["signature"]))
-        algorithm, kid = header["alg"], str(header["kid"]).lower()
+        header = json.loads(decode_web(protected))
+        said, signature = decode_web(payload), decode_web(str(jws["signature"]))
+        plain = header["alg"] in JWS_HASHES and "crit" not in header
     except (*_ERRORS, binascii.Error):
         return None
-    plain = algorithm in JWS_HASHES and re.fullmatch(r"[0-9a-f]{64}", kid) is not None
-    if not plain or "crit" in header or PWNED not in said or len(said) > LONGEST_PAYLOAD:
-        return None
     signed = f"{_plain(protected)}.{_plain(payload)}".encode()
-    digest = sha256(signed + b"." + signature).hexdigest()
-    return KeyClaim(kid, algorithm, signed, signature, digest, part)
+    return WebSignature(header, said, signed, signature) if plain else None
 
 
-def verify_claim(claim: KeyClaim, spki: bytes) -> KeyProof | None:
+def verify_claim(
+    claim: KeyClaim, spki: bytes, *, what: str = "a pwnedkeys signature"
+) -> KeyProof | None:
     """Return the proof if the key of this SubjectPublicKeyInfo made the signature."""
     match = key_match(spki)
     if sha256(spki).hexdigest() != claim.kid or match is None:
@@ -246,7 +270,7 @@ def verify_claim(claim: KeyClaim, spki: bytes) -> KeyProof | None:
         _verify(load_der_public_key(spki), claim)
     except (*_ERRORS, UnsupportedAlgorithm):
         return None
-    method = f"a pwnedkeys signature ({claim.algorithm}), made by the key"
+    method = f"{what} ({claim.algorithm}), made by the key"
     return KeyProof("jws", claim.kid, match, method, claim.sha256, claim.part)
 
 
@@ -269,6 +293,7 @@ def _plain(text: str) -> str:
     return "".join(text.split()).rstrip("=")
 
 
-def _decode(text: str) -> bytes:
+def decode_web(text: str) -> bytes:
+    """Decode base64 for URLs, without its padding and broken over lines too."""
     plain = _plain(text)
     return base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4))

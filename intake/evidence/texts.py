@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 
+from intake.evidence.acme import note_revocations
 from intake.evidence.armour import Block, find_blocks
 from intake.evidence.columns import find_columns
 from intake.evidence.der import recognise, spki_of_public_key
@@ -90,6 +91,7 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     gathering.mention(find_quoted_ids(plain))
     if JSON in hints:
         gathering.claim(find_claims(text, path))
+        note_revocations(text, path, gathering)
     named = find_named(plain, most=gathering.room, hints=hints)
     named += [one for span in secrets for one in _within_secret(text, *span)]
     named += _public_keys(text, blocks, gathering) if hints & {BLOCK, JSON} else ()
