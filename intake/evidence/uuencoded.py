@@ -3,7 +3,7 @@
 Mail programs sent attachments so before MIME, and some tools still do. Such a file may be a key, so
 what encodes it is no text to be searched or shown. The first in the part "1.2" is the part "1.2.1".
 
-Source: POSIX.1, uuencode.
+Source: POSIX.1 (uuencode).
 """
 
 import binascii
