@@ -32,6 +32,7 @@ _PLAIN = {
 }
 _PLAIN |= {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
 _PLAIN |= dict.fromkeys(map(ord, INVISIBLE), "\u200b")
+_NOT_PLAIN = re.compile(f"[{''.join(map(re.escape, map(chr, _PLAIN)))}]")  # far quicker to seek
 _UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
 
 
@@ -43,7 +44,7 @@ def find_named(text: str, *, most: int = MOST, hints: frozenset[str] | None = No
         most: how many of each form.
         hints: what the text may hold (hints.py), if that is known.
     """
-    if text.isascii():
+    if text.isascii() or not _NOT_PLAIN.search(text):
         return _find_named(text, most, look(text) if hints is None else hints)
     plain = text.translate(_PLAIN)
     found = read_both_ways(plain, lambda one: _find_named(one, most, look(one)))
