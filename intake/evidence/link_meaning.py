@@ -58,7 +58,7 @@ def _read_crtsh(path: str, query: str) -> list[Named]:
     found: list[Named] = []
     for name, text in query_pairs(query):
         is_pin = text.startswith("sha256/")  # its `+` were read as blanks
-        for value in [text] if is_pin else re.split(r"[,\s]+", text):
+        for value in [text] if is_pin else re.split(r"[,;\s]+", text):
             found += _read_parameter(name, _without_soft_break(value))
     bare = _BARE.match(unquote(path))
     if bare:

@@ -16,16 +16,19 @@ LABEL_BEFORE, LABEL_AFTER = 24, 40  # characters of a label around the word that
 MOST_DIGITS = 51  # decimal digits of 21 octets
 
 LABEL = (
-    r"(?:serial(?:[ _-]?numbers?|[ _-]?nos?\.?|[ _-]?nrs?\.?|s)?(?!i)|serien[ -]?(?:nummern?|nr\.?)|serienummers?|seriennumre|serienumre"
+    r"(?:serial(?:[ _-]?numbers?|[ _-]?nos?\.?|[ _-]?nrs?\.?|s|[ _-]?#)?(?!i)|serien[ -]?(?:nummern?|nr\.?)|serienummers?|seriennumre|serienumre"
     r"|(?:num[eé]ros?|n\s?[°º]|no\.?) de s[eé]rie|n[uú]m(?:ero)?s?\.? de s[eé]rie|n\.?\s?[°º] de s[eé]rie|num[aă]r(?:ul)? de serie"
-    r"|numer[oi] (?:di serie|seriali?)|numery? seryjn[ey]|sériov(?:é|á) čísl[oa]|sarjanumerot?|sorozatszám(?:ok)?|seri numara(?:sı|ları)"
-    r"|сери(?:йн|јск|ен)\w* номер\w*|серійн\w* номер\w*|シリアル(?:番号|ナンバー)|序列[号號]|序號|일련 ?번호|시리얼 ?번호|الرقم التسلسلي|מספר סידורי)"
+    r"|numer[oi] (?:di serie|serial[ei]?)|numery? seryjn[ey]|sériov(?:é|á) čísl[oa]|sarjanumerot?|sorozatszám(?:ok)?|seri numara(?:sı|ları)"
+    r"|сери(?:йн|јск|ен)\w* номер\w*|серійн\w* номер\w*|シリアル(?:番号|ナンバー)|序列[号號]|序號|일련 ?번호|시리얼 ?번호|الرقم التسلسلي|מספר סידורי"
+    r"|σειριακ\w+ αριθμ\w+|serijsk[iae]\w* (?:broj\w*|številk\w*)|sērij\w+ numur\w*|serijos numer\w+|seeria ?numb\w+|n(?:omor|o\.?) seri"
+    r"|số (?:sê|xê)[ -]?ri|หมายเลข(?:ซีเรียล|ประจำเครื่อง)|सीरियल (?:नंबर|नम्बर|संख्या)|क्रम ?संख्या)"
 )
 _LABEL = re.compile(rf"(?<![a-z]){LABEL}(?![a-z])", re.IGNORECASE)
 # In a subject name this is the number in a trade register.
 _ATTRIBUTE = re.compile(r"serialNumber\s?=")
 HINTS = (
     "seri", "seryjn", "sarjanum", "sorozat", "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
+    "σειριακ", "sērij", "seeria", "số ", "ซีเรียล", "ประจำเครื่อง", "सीरियल", "संख्या",
 )  # fmt: skip
 _LEAD = re.compile(
     r"[\"'*`]?[\s>|]{0,80}+(?:\(?(?P<base>hex(?:adecimal)?|dec(?:imal)?)\)?[\s>|]{0,20})?"

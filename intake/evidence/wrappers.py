@@ -19,7 +19,10 @@ _GATEWAYS = (
     "secure-web.cisco.com", "slack-redir.net", "l.facebook.com", "statics.teams.cdn.office.net",
 )  # fmt: skip
 _TARGETS = ("url", "u", "q", "a", "destination", "target")  # of their parameters
-_CODED = ("safelinks", "urldefense", ".sophos.com", "%3a%2f%2f", "%3a//", "=http")
+_CODED = (
+    "safelinks", "urldefense", ".sophos.com", "%3a%2f%2f", "%3a//", "=http", "web.archive.org/",
+)  # fmt: skip
+_ARCHIVED = re.compile(r"https?://web\.archive\.org/web/[\w*]+/(https?://.+)", re.IGNORECASE)
 # Where certificates are named: a link to one of these counts inside any link.
 _PLACES = re.compile(
     r"https?://(?:[\w-]+\.)*(?:crt\.sh|censys\.io|pwnedkeys\.com|misissued\.com)[/?:]",
@@ -48,6 +51,8 @@ def unwrap(url: str) -> str:
 
 
 def _unwrapped(url: str) -> str | None:
+    if archived := _ARCHIVED.match(url):
+        return archived[1]
     host, path, query = split_link(url)
     gateway = host.endswith(_GATEWAYS)
     if gateway and host.startswith("urldefense."):

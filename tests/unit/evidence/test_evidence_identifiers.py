@@ -73,6 +73,23 @@ def test_labelled_serial_numbers_are_read_in_any_notation(text, serials):
 
 
 @pytest.mark.parametrize(
+    "label",
+    [
+        "Serial #", "Seriennr.", "N° de série", "número de serie", "numero seriale", "numero di serie", "serienummer",
+        "sorozatszám", "numer seryjny", "sériové číslo", "sarjanumero", "seerianumber", "seri numarası", "număr de serie",
+        "σειριακός αριθμός", "Σειριακός Αριθμός", "серийный номер", "серійний номер", "сериен номер", "serijski broj",
+        "serijska številka", "sērijas numurs", "serijos numeris", "序列号", "序號", "シリアル番号", "일련번호", "الرقم التسلسلي",
+        "מספר סידורי", "सीरियल नंबर", "nomor seri", "số sê-ri", "หมายเลขซีเรียล",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["0A:1B:2C:3D:4E:5F:60:71:82", "0x0a1b2c3d4e5f607182", "186460353149440623874"])  # fmt: skip
+def test_a_serial_number_is_labelled_in_the_usual_languages(label, value):
+    found = find_named(f"The {label}: {value}\n")
+
+    assert [one.value for one in found if one.kind == "serial_number"] == ["a1b2c3d4e5f607182"]
+
+
+@pytest.mark.parametrize(
     "noise",
     [
         f"DKIM-Signature: v=1; a=rsa-sha256; d=example.com;\r\n\tb={H64}",

@@ -41,6 +41,7 @@ SERIAL = "03a1b2c3d4e5f60718293a4b5c6d7e8f9012"
         (f"https://crt.sh/?ski={H40}", [("hex", H40)]),
         ("https://crt.sh/?caid=1191&opt=zlint", []),
         ("https://crt.sh/?CN=intranet.corp.example&exclude=expired", [("domain", "intranet.corp.example")]),
+        ("https://crt.sh/?id=1;opt=x", [("crtsh_id", "1")]),
         ("https://crt.sh/?id=1&id=2&d=3", [("crtsh_id", "1"), ("crtsh_id", "2"), ("crtsh_id", "3")]),
         ("https://crt.sh/json?id=8", [("crtsh_id", "8")]),
         ("https://crt.sh/test/?id=8", [("crtsh_id", "8")]),
@@ -110,6 +111,7 @@ def test_a_link_is_named_as_it_was_written_and_at_its_place():
     "wrapped",
     [
         "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fcrt.sh%2F%3Fid%3D5&data=05%7C01",
+        "https://web.archive.org/web/20170813044512/https://crt.sh/?id=5",
         "https://urldefense.proofpoint.com/v2/url?u=https-3A__crt.sh_-3Fid-3D5&d=DwMF",
         "https://urldefense.com/v3/__https://crt.sh/?id=5__;!!abc$",
         "https://urldefense.com/v3/__https://crt.sh/*id=5__;Pw!!abc$",
