@@ -51,16 +51,21 @@ def unwrap(url: str) -> str:
 
 
 def _unwrapped(url: str) -> str | None:
-    if archived := _ARCHIVED.match(url):
-        return archived[1]
     host, path, query = split_link(url)
     gateway = host.endswith(_GATEWAYS)
     if gateway and host.startswith("urldefense."):
         return _url_defense(url, path, query)
     if gateway and host == "secure-web.cisco.com":
         return _link_in(unquote(path.rpartition("/")[2]))
+    if host == "web.archive.org":
+        archived = _ARCHIVED.match(url)
+        return archived[1] if archived else None
     if gateway and host.endswith("google.com") and path != "/url":
         return None
+    return _in_parameters(host, query, gateway=gateway)
+
+
+def _in_parameters(host: str, query: str, *, gateway: bool) -> str | None:
     for name, value in query_pairs(query):
         link = _link_in(value)
         if link and ((gateway and name in _TARGETS) or _PLACES.match(link)):
