@@ -3,19 +3,20 @@
 A report may name ten thousand certificates, so rows are written in bulk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import func
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from intake.certificates.identity import remember_certificates
 from intake.clock import EPOCH
 from intake.database import insert_rows
+from intake.database.ids import take_ids
 from intake.jobs import enqueue_for_tickets, enqueue_pairs
 from intake.tables import Certificate, Item, ItemCertificate, ItemName, Message, Ticket
 from intake.tickets.describe import storable
@@ -86,15 +87,26 @@ def add_items(
 ) -> list[Added]:
     """Add what messages name to their tickets: items, their revocation clocks and their jobs.
 
-    What a ticket knows already gets no second item and no second clock. Of each ticket that was
-    there before, one message at a time.
+    What a ticket knows already gets no second item and no second clock, also if it knows it from
+    a message before in the same batch.
     """
     if not any(_names_something(one.evidence) for one in additions):
         return [Added() for _ in additions]
     held = _remember(session, additions, desk, now)
-    planned = [_plan(session, one, held, desk=desk, now=now) for one in additions]
-    _insert(session, planned, held, now=now)
+    planned = [_Planned(one, _plans(one, held)) for one in additions]
+    start = 0
+    while start < len(planned):
+        start += _add_some(session, planned[start:], held, desk=desk, now=now)
     return [_added(one) for one in planned]
+
+
+@dataclass(frozen=True)
+class _NewItem:
+    """An item that is to be inserted."""
+
+    id: int
+    number: int  # within its ticket
+    plan: PlannedItem
 
 
 @dataclass
@@ -102,8 +114,10 @@ class _Planned:
     """What a message adds to its ticket: new items, and new names of old ones."""
 
     addition: Addition
-    new: list[PlannedItem] = field(default_factory=list)
+    plans: list[PlannedItem]
+    new: list[_NewItem] = field(default_factory=list)
     names: list[tuple[int, Name]] = field(default_factory=list)  # item
+    resolved: list[tuple[int, PlannedItem]] = field(default_factory=list)  # old items
 
 
 @dataclass
@@ -113,6 +127,7 @@ class _Known:
     items: dict[Key, int] = field(default_factory=dict)
     names: set[tuple[int, str, str]] = field(default_factory=set)  # item, kind, value
     certificates: set[tuple[int, str]] = field(default_factory=set)  # item, SHA-256
+    last: int = 0  # number of an item
 
 
 HeldBySha256 = dict[str, Certificate]
@@ -138,27 +153,71 @@ def _facts(found: "FoundCertificate", held: HeldBySha256) -> Held:
     )
 
 
-def _plan(
-    session: Session, addition: Addition, held: HeldBySha256, *, desk: Desk, now: datetime
-) -> _Planned:
-    planned = _Planned(addition)
+def _plans(addition: Addition, held: HeldBySha256) -> list[PlannedItem]:
+    """Return what a message is about, whether its ticket knows it or not."""
     found: dict[str, FoundCertificate] = {}
     for one in addition.evidence.certificates:
         found.setdefault(one.sha256, one)
-    plans = plan_items(addition.evidence, [_facts(one, held) for one in found.values()])
-    known = _Known() if addition.opens or not plans else _known_of(session, addition.ticket, plans)
-    for plan in plans:
+    return plan_items(addition.evidence, [_facts(one, held) for one in found.values()])
+
+
+def _add_some(
+    session: Session,
+    planned: Sequence[_Planned],
+    held: HeldBySha256,
+    *,
+    desk: Desk,
+    now: datetime,
+) -> int:
+    """Add what the first of these messages name, and return how many they are.
+
+    They end with one that shows what an old item is: that may change which items there are.
+    """
+    some = _some(planned)
+    known = _known_of_each(session, some)
+    ids = iter(take_ids(session, "item", sum(len(one.plans) for one in some)))
+    done: list[_Planned] = []
+    for one in some:
+        _find_new(one, known[one.addition.ticket], ids)
+        done.append(one)
+        if one.resolved:
+            break
+    _insert(session, done, held, now=now)
+    for item, plan in done[-1].resolved:
+        rows = [held[sha256] for sha256 in plan.certificates]
+        apply_resolution(session, item, rows, desk=desk, now=now)
+    return len(done)
+
+
+def _some(planned: Sequence[_Planned]) -> Sequence[_Planned]:
+    """Return the first of messages: as many as can be asked for at once, or one."""
+    asked = 0
+    for position, one in enumerate(planned):
+        asked += 0 if one.addition.opens else sum(len(plan.keys) for plan in one.plans)
+        if asked > AT_ONCE and position > 0:
+            return planned[:position]
+    return planned
+
+
+def _find_new(planned: _Planned, known: _Known, ids: Iterator[int]) -> None:
+    """Tell what is new from what the ticket knows, and have it known to the messages behind."""
+    found: list[tuple[int, PlannedItem]] = []
+    for plan in planned.plans:
         item = next((known.items[key] for key in plan.keys if key in known.items), None)
         if item is None:
-            planned.new.append(plan)
-            continue
-        planned.names += [
-            (item, one) for one in plan.names if (item, one.kind, one.value) not in known.names
-        ]
-        if not {(item, one) for one in plan.certificates} <= known.certificates:
-            rows = [held[sha256] for sha256 in plan.certificates]
-            apply_resolution(session, item, rows, desk=desk, now=now)
-    return planned
+            item, known.last = next(ids), known.last + 1
+            planned.new.append(_NewItem(item, known.last, plan))
+        else:
+            planned.names += [
+                (item, one) for one in plan.names if (item, one.kind, one.value) not in known.names
+            ]
+            if not {(item, one) for one in plan.certificates} <= known.certificates:
+                planned.resolved.append((item, plan))
+        found.append((item, plan))
+    for item, plan in found:
+        known.items |= dict.fromkeys(plan.keys, item)
+        known.names |= {(item, one.kind, one.value) for one in plan.names}
+        known.certificates |= {(item, one) for one in plan.certificates}
 
 
 def _names_something(evidence: "Evidence") -> bool:
@@ -169,18 +228,32 @@ def _names_something(evidence: "Evidence") -> bool:
 
 def _added(planned: _Planned) -> Added:
     names = [one for _, one in planned.names]
-    names += [one for plan in planned.new for one in plan.names]
+    names += [one for item in planned.new for one in item.plan.names]
     unnamed = sum(1 for key in planned.addition.evidence.private_keys if key.spki_sha256 is None)
     return Added(len(planned.new), unnamed + sum(one.is_private_key for one in names))
 
 
-def _known_of(session: Session, number: int, plans: Sequence[PlannedItem]) -> _Known:
-    """Return what a ticket knows of what a message names, or all that it knows if that is much."""
+def _known_of_each(session: Session, planned: Sequence[_Planned]) -> dict[int, _Known]:
+    """Return what tickets know of what messages name, by their numbers."""
+    known = {one.addition.ticket: _Known() for one in planned}
+    values: dict[int, set[str]] = {}
+    for one in planned:
+        if one.plans and not one.addition.opens:
+            named = {value for plan in one.plans for _, value in plan.keys}
+            values.setdefault(one.addition.ticket, set()).update(named)
+    for number, sought in values.items():
+        known[number] = _known_of(session, number, sought)
+    return known
+
+
+def _known_of(session: Session, number: int, values: set[str]) -> _Known:
+    """Return what a ticket knows of these values, or all that it knows if they are many."""
     known = _Known()
-    values = {value for plan in plans for _, value in plan.keys}
     sought = list(values) if len(values) <= AT_ONCE else None
     _add_names(session, known, number, sought)
     _add_certificates(session, known, number, sought)
+    last = select(func.max(Item.number)).where(Item.ticket == number)
+    known.last = session.exec(last).one() or 0
     return known
 
 
@@ -192,7 +265,7 @@ def _add_names(session: Session, known: _Known, number: int, sought: list[str] |
     )
     if sought is not None:
         query = query.where(col(ItemName.value).in_(sought))
-    for kind, value, item in session.exec(query):
+    for kind, value, item in session.exec(query.order_by(col(Item.id))):
         known.items[name_key(kind, value)] = item
         known.names.add((item, kind, value))
 
@@ -215,7 +288,7 @@ def _add_certificates(
     )
     if sought is not None:
         query = query.where(or_(*(one.in_(sought) for one in named_by)))
-    for sha256, sha1, serial, spki, issuer, row in session.execute(query):
+    for sha256, sha1, serial, spki, issuer, row in session.execute(query.order_by(col(Item.id))):
         for key in certificate_keys(Held(sha256, sha1, issuer, serial, spki, "")):
             known.items[key] = row
         known.certificates.add((row, sha256))
@@ -225,12 +298,8 @@ def _insert(
     session: Session, planned: Sequence[_Planned], held: HeldBySha256, *, now: datetime
 ) -> None:
     """Insert items with their names, certificates, clocks and jobs, all in bulk."""
-    ids = _insert_items(session, planned, held)
-    each = [
-        (one.addition, item, plan)
-        for one in planned
-        for item, plan in zip(ids.get(one.addition.ticket, ()), one.new, strict=True)
-    ]
+    each = [(one.addition, new.id, new.plan) for one in planned for new in one.new]
+    insert_rows(session, _ITEM, [_item_row(one, new, held) for one in planned for new in one.new])
     _insert_names(
         session,
         [
@@ -243,19 +312,14 @@ def _insert(
     start_many(session, [_clock(addition, item, plan, held, now) for addition, item, plan in each])
     named_only = [(item, one.ticket) for one, item, plan in each if not plan.certificates]
     enqueue_for_tickets(session, "resolve_item", named_only, now=now)
-    _look_into(session, planned, held, now=now)
+    found = [(one, addition.ticket) for addition, _, plan in each for one in plan.certificates]
+    _look_into(session, found, held, now=now)
 
 
 def _look_into(
-    session: Session, planned: Sequence[_Planned], held: HeldBySha256, *, now: datetime
+    session: Session, found: Sequence[tuple[str, int]], held: HeldBySha256, *, now: datetime
 ) -> None:
     """Have new items' certificates linted, and warn of those that only claim to be ours."""
-    found = [
-        (sha256, one.addition.ticket)
-        for one in planned
-        for plan in one.new
-        for sha256 in plan.certificates
-    ]
     if not found:
         return
     enqueue_pairs(session, "lint_certificate", found, now=now)
@@ -268,31 +332,11 @@ def _look_into(
         warn_of_strangers(session, ticket, certificates.values(), now=now)
 
 
-def _insert_items(
-    session: Session, planned: Sequence[_Planned], held: HeldBySha256
-) -> dict[int, list[int]]:
-    """Insert new items; return their ids in order, by ticket."""
-    rows: list[dict[str, Any]] = []
-    for one in planned:
-        if one.new:
-            rows += _item_rows(session, one, held)
-    ids: dict[int, list[tuple[int, int]]] = {}
-    if rows:
-        returning = insert(_ITEM).returning(_ITEM.c.ticket, _ITEM.c.number, _ITEM.c.id)
-        for ticket, number, row in session.execute(returning, rows):
-            ids.setdefault(ticket, []).append((number, row))
-    return {ticket: [row for _, row in sorted(found)] for ticket, found in ids.items()}
-
-
-def _item_rows(session: Session, planned: _Planned, held: HeldBySha256) -> Iterable[dict[str, Any]]:
-    number = planned.addition.ticket
-    last = 0
-    if not planned.addition.opens:
-        query = select(func.max(Item.number)).where(Item.ticket == number)
-        last = session.exec(query).one() or 0
-    shared = _blank() | {"ticket": number, "received_at": planned.addition.message.received_at}
-    for position, plan in enumerate(planned.new, start=last + 1):
-        yield shared | {"number": position} | _what_it_is(plan, held)
+def _item_row(planned: _Planned, new: _NewItem, held: HeldBySha256) -> dict[str, Any]:
+    addition = planned.addition
+    place = {"id": new.id, "ticket": addition.ticket, "number": new.number}
+    shown = {"received_at": addition.message.received_at}
+    return _blank() | place | shown | _what_it_is(new.plan, held)
 
 
 @cache

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from intake.events import SERVICE, Happened, record_event, record_events
 from intake.tables import Item, Message, Obligation, Ticket
 from intake.tickets.desk import Desk
-from intake.tickets.items import Addition, add_items
+from intake.tickets.items import Added, Addition, add_items
 from intake.tickets.obligations import ACKNOWLEDGEMENT, REPORTS, Owed, obligations_for
 from intake.tickets.owed import (
     first_owed,
@@ -51,8 +51,11 @@ def join_follow_ups(
     numbers = sorted({one.number for one in decided})
     query = select(Ticket).where(col(Ticket.id).in_(numbers))
     tickets = {number_of(one): one for one in session.exec(query)}
+    additions = [Addition(one.number, one.message, one.evidence) for one in decided]
+    added = add_items(session, additions, desk=desk, now=now)
     joined = [
-        _join_follow_up(session, tickets[one.number], one, desk=desk, now=now) for one in decided
+        _join_follow_up(session, tickets[one.number], one, brought, now=now)
+        for one, brought in zip(decided, added, strict=True)
     ]
     start_many(session, [row for one in joined for row in one.owed])
     session.flush()
@@ -74,11 +77,9 @@ class _Joined:
 
 
 def _join_follow_up(
-    session: Session, ticket: Ticket, decided: Decided, *, desk: Desk, now: datetime
+    session: Session, ticket: Ticket, decided: Decided, added: Added, *, now: datetime
 ) -> _Joined:
     message, evidence = decided.message, decided.evidence
-    addition = Addition(decided.number, message, evidence)
-    added = add_items(session, [addition], desk=desk, now=now)[0]
     is_rest = _stood_for(session, message) == OVERSIZED
     is_empty = (evidence.kind == AUTO_REPLY or is_rest) and not added.is_new
     _mark(ticket, decided)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlmodel import col, select
 
 from intake.certificates.ownership import IssuingCas
-from intake.evidence.values import Evidence, FoundCertificate, FoundKey
+from intake.evidence.values import Evidence, FoundCertificate, FoundKey, Identifier
 from intake.tables import (
     Event,
     Item,
@@ -24,7 +24,7 @@ from intake.tables import (
     Obligation,
     Ticket,
 )
-from intake.tickets import actions, correlate
+from intake.tickets import actions, correlate, items
 from intake.tickets.open import decide_message, decide_messages
 from tests.issue import make_certificate
 from tests.unit.tickets.room import HOUR, T0, Room, crtsh
@@ -141,6 +141,41 @@ def test_a_reply_in_the_same_batch_joins_its_report(room: Room) -> None:
     ]
     assert [one.received_at for one in room.owed("acknowledgement")] == [T0, T0 + HOUR]
     assert room.ticket().next_action_at == T0 + HOUR
+
+
+def replies_that_show_more_and_more(room: Room) -> list[tuple[int, Evidence]]:
+    """Archive a report that names a certificate, and replies that hold it, name it and others."""
+    first, second, third = (found(one) for one in certificates())
+    named = tuple(
+        Identifier("sha256", one.sha256, "1", 0, one.sha256) for one in (first, second, third)
+    )
+    shows: list[dict[str, Any]] = [
+        {"identifiers": named[:1]},
+        {"identifiers": (*named[1:2], *crtsh(1, 2))},
+        {"certificates": (first, second)},
+        {"identifiers": (*named, *crtsh(2, 3))},
+        {"certificates": (second, third)},
+        {"certificates": (first, third), "identifiers": crtsh(3, 4)},
+    ]
+    read: list[tuple[int, Evidence]] = []
+    for n, shown in enumerate(shows):
+        row, ids = room.archive(message_id=f"<r{n}@x.example>", at=T0 + n * HOUR)
+        reply = {"in_reply_to": ("<r0@x.example>",)} if n else {}
+        read.append((row, room.shown(row, ids, **shown, **reply)))
+    return read
+
+
+@pytest.mark.parametrize("at_once", [correlate.AT_ONCE, 3])
+def test_what_a_reply_shows_is_known_to_those_behind_it_in_the_batch(
+    room: Room, empty_room: Any, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(items, "AT_ONCE", at_once)
+    decide_in_batches(room, replies_that_show_more_and_more(room), 1)
+    other = empty_room()
+    decide_in_batches(other, replies_that_show_more_and_more(other), 6)
+
+    assert what_stands(other) == what_stands(room)
+    assert [one.number for one in other.all(Item)] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_two_replies_in_a_batch_open_a_closed_ticket_once(room: Room) -> None:
