@@ -154,6 +154,18 @@ def take(session: Session, kinds: Sequence[str], now: datetime, *, limit: int = 
     return jobs
 
 
+def is_owed(session: Session, kind: str, ticket: int, now: datetime) -> bool:
+    """Say whether jobs of this kind are due for a ticket that nobody has taken."""
+    query = select(Job.id).where(
+        Job.state == "waiting",
+        Job.kind == kind,
+        Job.due_at <= now,
+        Job.ticket == ticket,
+        or_(col(Job.leased_until).is_(None), col(Job.leased_until) <= now),
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def finish(session: Session, job: Job) -> None:
     """Mark a job as done."""
     job.state, job.leased_until, job.last_error = "done", None, None

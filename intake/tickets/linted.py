@@ -7,7 +7,7 @@ is done for many certificates at once, since a report may hold thousands.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import func
@@ -15,20 +15,26 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from intake.events import SERVICE, record_event
+from intake.jobs import is_owed
 from intake.tables import Certificate, Item, ItemCertificate, LintFinding, LintRun, Ticket
 from intake.tickets.desk import Desk
 from intake.tickets.suggest import NO_VERDICT, Hint, suggest
-from intake.tickets.tell import want_card
+from intake.tickets.tell import want_card, want_card_by
 from intake.tickets.triage import SERIOUS, higher, with_labels
 
 AT_ONCE = 400  # rows named in one statement
 Row = TypeVar("Row")
 NAMES_US = "names_our_ca"  # a label
 FAILED = frozenset({"failed", "timed_out"})
+SHOWN_EVERY = timedelta(seconds=4)  # a card, while more of its certificates are to be linted
 
 
 def note_lint(session: Session, sha256s: Collection[str], *, desk: Desk, now: datetime) -> None:
-    """Carry what linters said about certificates to every item that they belong to."""
+    """Carry what linters said about certificates to every item that they belong to.
+
+    The card is shown anew at once if that was all, and else after a while: counting thousands of
+    certificates for it takes time that the linters need.
+    """
     items: dict[int, Item] = {}
     for chunk in _chunks(list(sha256s)):
         query = (
@@ -42,7 +48,10 @@ def note_lint(session: Session, sha256s: Collection[str], *, desk: Desk, now: da
         ticket = session.get_one(Ticket, number)
         mine = [item for item in items.values() if item.ticket == number]
         raise_priority(session, ticket, mine, now=now)
-        want_card(session, ticket, now)
+        if is_owed(session, "lint_certificate", number, now):
+            want_card_by(session, ticket, now + SHOWN_EVERY, now=now)
+        else:
+            want_card(session, ticket, now)
 
 
 def refresh_lint(session: Session, items: Sequence[Item], *, required: Collection[str]) -> None:

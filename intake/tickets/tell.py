@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from sqlalchemy import case
 from sqlmodel import Session, SQLModel, col, select, update
 
 from intake.clock import EPOCH, render_instant
@@ -39,6 +40,17 @@ def want_cards(
     session: Session, numbers: Sequence[int], now: datetime, *, channel: str = ""
 ) -> None:
     """Have the cards of tickets posted, or shown anew, as `want_card` does for one."""
+    _want_cards(session, numbers, now, channel=channel, at=now)
+
+
+def want_card_by(session: Session, ticket: Ticket, at: datetime, *, now: datetime) -> None:
+    """Have a card shown anew at an instant, or before if something else asks for it."""
+    _want_cards(session, [number_of(ticket)], now, channel="", at=at)
+
+
+def _want_cards(
+    session: Session, numbers: Sequence[int], now: datetime, *, channel: str, at: datetime
+) -> None:
     keys = {f"card:{number}": number for number in numbers}
     query = select(Notice.key, Notice.state).where(col(Notice.key).in_(list(keys)))
     states = dict(session.exec(query).all())
@@ -46,9 +58,11 @@ def want_cards(
         session, [keys[one] for one in keys if one not in states], now, channel=channel
     )
     again = {"wanted_version": Notice.wanted_version + 1}
-    # One that waits keeps its back-off.
-    at_once = again | {"state": "waiting", "next_try_at": now, "attempts": 0}
-    for values, is_waiting in ((again, True), (at_once, False)):
+    # One that failed keeps its back-off.
+    is_later = (col(Notice.attempts) == 0) & (col(Notice.next_try_at) > at)
+    sooner = again | {"next_try_at": case((is_later, at), else_=col(Notice.next_try_at))}
+    anew = again | {"state": "waiting", "next_try_at": at, "attempts": 0}
+    for values, is_waiting in ((sooner, True), (anew, False)):
         changed = [one for one in states if (states[one] == "waiting") == is_waiting]
         if changed:
             session.exec(

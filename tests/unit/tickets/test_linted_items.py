@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlmodel import select
 
 from intake.certificates.der import split_certificate
 from intake.certificates.findings import Examination, LintResult, make_finding
@@ -18,8 +19,8 @@ from intake.certificates.ownership import IssuingCas
 from intake.evidence.values import FoundCertificate
 from intake.jobs import run_together
 from intake.notices.view import ticket_view, view_as_json
-from intake.tables import Certificate, Event, Item, Job, LintRun, Ticket
-from intake.tickets import actions
+from intake.tables import Certificate, Event, Item, Job, LintRun, Notice, Ticket
+from intake.tickets import actions, linted
 from intake.tickets.lint_jobs import lint_certificates, lint_outside
 from tests.issue import elliptic_key, make_certificate
 from tests.unit.tickets.room import HOUR, T0, Room, make_desk
@@ -74,9 +75,9 @@ def saying(**words: tuple[str, ...]) -> Pool:
     return Pool(lambda name: result(name, *words.get(name.replace("-", "_"), ("done",))))
 
 
-def lint(room: Room, pool: Pool, *, now: datetime = T0) -> int:
+def lint(room: Room, pool: Pool, *, now: datetime = T0, limit: int = 100) -> int:
     work = partial(lint_certificates, room.database, pool, room.desk, lambda: now)
-    return run_together(room.database, ("lint_certificate",), work, clock=lambda: now, limit=100)
+    return run_together(room.database, ("lint_certificate",), work, clock=lambda: now, limit=limit)
 
 
 # ---- state ---------------------------------------------------------------------------------------
@@ -365,3 +366,38 @@ def make_signing_ca(folder: Path) -> tuple[IssuingCas, bytes, bytes]:
     assert split_certificate(final).issuer.whole != split_certificate(precertificate).issuer.whole
     assert elliptic_key() is not signing_key
     return IssuingCas.load([str(folder / "*.der")]), precertificate, final
+
+
+def test_a_card_is_shown_anew_at_the_end_of_linting_and_seldom_before(room: Room) -> None:
+    ders = [make_certificate(f"leaf{n}.example", serial_number=n + 9) for n in range(4)]
+    room.receive(certificates=held(*ders))
+    shown = []
+    for turn in range(4):
+        with room.write() as session:
+            card = session.exec(select(Notice).where(Notice.kind == "card")).one()
+            if turn < 2:  # it was not shown since then
+                card.state, card.sent_version = "sent", card.wanted_version
+            session.add(card)
+        lint(room, saying(), now=T0 + turn * timedelta(seconds=1), limit=1)
+        (card,) = room.all(Notice)
+        assert (card.state, card.wanted_version) == ("waiting", turn + 2)
+        shown.append(card.next_try_at)
+
+    wanted = [linted.SHOWN_EVERY, linted.SHOWN_EVERY + timedelta(seconds=1)]
+    assert shown[0] == T0 + wanted[0]
+    assert shown[1] == shown[2] == T0 + wanted[1]  # what waits is not put off
+    assert shown[3] == T0 + timedelta(seconds=3)
+
+
+def test_what_a_person_does_is_shown_at_once_while_linting_goes_on(room: Room) -> None:
+    ders = [make_certificate(f"leaf{n}.example", serial_number=n + 9) for n in range(2)]
+    room.receive(certificates=held(*ders))
+    with room.write() as session:
+        card = session.exec(select(Notice).where(Notice.kind == "card")).one()
+        card.state, card.sent_version = "sent", card.wanted_version
+        session.add(card)
+    lint(room, saying(), limit=1)
+    room.do(actions.acknowledge, now=T0 + timedelta(seconds=1))
+
+    (card,) = room.all(Notice)
+    assert card.next_try_at == T0 + timedelta(seconds=1)
