@@ -30,14 +30,17 @@ _KNOWN_LABEL = re.compile(
 _BARE = re.compile(
     r"(?<![A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/]{22}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
 )
-_BASE64 = re.compile(r"[A-Za-z0-9+/]++")
+_BARE_FOR_URLS = re.compile(r"M[A-P][A-Za-z0-9_-]{22}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]++")  # of both alphabets
+_FOR_URLS = str.maketrans("-_", "+/")
 _GAP = re.compile(r"(?>(?:[\s>|\u00a0\u200b]|\\r|\\n)*)")
 _TOKEN = re.compile(r"(?>(?:[\s>|\u00a0\u200b]|\\r|\\n)*)([^\s>|\\\u00a0\u200b]++)")
 _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
+_NUMBERED = re.compile(r"^[ \t>|]*\d{1,4}[.:)]?[ \t]+(?=[A-Za-z0-9+/]|\Z)", re.MULTILINE)
 _FIRST_WITHIN = (SEQUENCE, INTEGER, OID)
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/\\]+|\\[rn]?")
 _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
-_BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+_BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/](?:[A-Za-z0-9+/_-]*[A-Za-z0-9+/_])?={0,2}\Z")
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,19 @@ def _armoured(text: str) -> list[Block]:
         body = text[begin.end() : body_end]
         at = end.end() if end else body_end
         found.append(
-            Block(begin.start(), at, label, decode_base64(_without_headers(body)),
+            Block(begin.start(), at, label, _decode_body(_without_headers(body)),
                   complete=end is not None, password="ENCRYPTED" in body[:400])
         )  # fmt: skip
     return found
+
+
+def _decode_body(body: str) -> bytes:
+    """Return the bytes of a body, whose lines an editor may have numbered."""
+    data = decode_base64(body)
+    if _NUMBERED.search(body) and recognise(data) is None:
+        plain = decode_base64(_NUMBERED.sub("", body))
+        return plain if recognise(plain) else data
+    return data
 
 
 def _without_headers(body: str) -> str:
@@ -130,10 +142,10 @@ def _bare(text: str, armoured: list[Block]) -> list[Block]:
     done = 0
     within = iter([*armoured, Block(len(text), len(text), "", b"")])
     block = next(within)
-    for start, _ in runs_of(base64_shape(text), BASE64, SHORTEST_BARE):
+    for start in _starts(text):
         while block.end <= start and block.start < len(text):
             block = next(within)
-        if start < done or block.start <= start or budget <= 0 or not _BARE.match(text, start):
+        if start < done or block.start <= start or budget <= 0:
             continue
         bare, work = _bare_block(text, start)
         budget -= work
@@ -143,8 +155,22 @@ def _bare(text: str, armoured: list[Block]) -> list[Block]:
     return found
 
 
+def _starts(text: str) -> list[int]:
+    """Return where blocks without armour may begin, in either alphabet of base64."""
+    starts = [
+        start
+        for start, _ in runs_of(base64_shape(text), BASE64, SHORTEST_BARE)
+        if _BARE.match(text, start)
+    ]
+    for match in _BARE_FOR_URLS.finditer(text):
+        before = text[match.start() - 1 : match.start()]
+        if ("-" in match[0] or "_" in match[0]) and not (before.isalnum() or before in ("+", "/")):
+            starts.append(match.start())
+    return sorted(starts)
+
+
 def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
-    head = decode_base64(text[start : start + 40])
+    head = decode_base64(text[start : start + 40].translate(_FOR_URLS))
     if not head.startswith(b"\x30"):
         end = _end_of_base64(text, start)
         data = decode_base64(text[start:end])
@@ -191,4 +217,4 @@ def _collect(text: str, start: int, needed: int) -> tuple[str, int]:
             at = _GAP.match(text, at).end()  # type: ignore[union-attr]  # matches always
     while at < len(text) and text[at] == "=":
         at += 1
-    return "".join(pieces), at
+    return "".join(pieces).translate(_FOR_URLS), at

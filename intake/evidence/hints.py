@@ -6,6 +6,7 @@ them at once takes about as long as looking for one, and most mail has none.
 Hints never decide: they may say too much, and must never say too little.
 """
 
+from intake.evidence.hex_dumps import START
 from intake.evidence.pattern_set import PatternSet
 from intake.evidence.serials import HINTS as SERIAL_WORDS
 
@@ -17,6 +18,7 @@ CERTIFICATE_ID = "certificate id"  # of crt.sh, written out or in a table
 PIN = "pin"
 SERIAL = "serial"
 HEX = "hex"
+HEX_DUMP = "hex dump"
 
 _SEPARATOR = r"[:\- \t\x{a0}]"
 _PAIRS = rf"[0-9a-f]{{2}}(?:{_SEPARATOR}[0-9a-f]{{2}}){{3}}"
@@ -33,6 +35,7 @@ _HINTS = {
     PIN: "sha256",
     SERIAL: "|".join(SERIAL_WORDS),
     HEX: f"[0-9a-f]{{16}}|{_PAIRS}|{_GROUPS}|{_LONG_GROUPS}",
+    HEX_DUMP: START,
 }
 EVERYTHING = frozenset(_HINTS)
 _SET = PatternSet(_HINTS)

@@ -10,8 +10,10 @@ from intake.evidence.acme import note_revocations
 from intake.evidence.armour import Block, find_blocks
 from intake.evidence.columns import find_columns
 from intake.evidence.der import recognise, spki_of_public_key
+from intake.evidence.escaped import unescaped
 from intake.evidence.gathering import Gathering
-from intake.evidence.hints import BLOCK, JSON, WRITTEN_KEY, look
+from intake.evidence.hex_dumps import find_hex_blocks
+from intake.evidence.hints import BLOCK, HEX_DUMP, JSON, WRITTEN_KEY, look
 from intake.evidence.identifiers import find_named, named_by_link
 from intake.evidence.invisible import head_of, unmasked
 from intake.evidence.key_statements import find_claims
@@ -76,9 +78,10 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
 
 def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
     """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
-    text = text if text.isascii() else unmasked(text)
+    text = unescaped(text if text.isascii() else unmasked(text))
     hints = look(text)
     blocks = find_blocks(text) if BLOCK in hints else []
+    blocks += find_hex_blocks(text) if HEX_DUMP in hints else []
     secrets = [(block.start, block.end) for block in blocks if block.secret]
     written = find_written_keys(text) if WRITTEN_KEY in hints else []
     secrets += [(key.start, key.end) for key in written]
