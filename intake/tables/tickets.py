@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from intake.tables.columns import json_list
@@ -78,16 +78,13 @@ class ItemCertificate(SQLModel, table=True):
     sha256: str = Field(primary_key=True, foreign_key="certificate.sha256", index=True)
 
 
-_OPEN = text("met_at IS NULL AND waived_at IS NULL")
-
-
 class Obligation(SQLModel, table=True):
     """Something we owe by an instant, with the rule that says so."""
 
     # What a ticket owes of a kind, the earliest first, stands together.
     __table_args__ = (
         Index("ix_obligation_owed", "ticket", "kind", "met_at", "waived_at", "received_at"),
-        Index("ix_obligation_open", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_obligation_open", "met_at", "waived_at", "due_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -520,14 +520,8 @@ def _make_keystatement_to_uidgap() -> None:
         ["ticket", "kind", "met_at", "waived_at", "received_at"],
         unique=False,
     )
-    is_open = sa.text("met_at IS NULL AND waived_at IS NULL")
     op.create_index(
-        "ix_obligation_open",
-        "obligation",
-        ["due_at"],
-        unique=False,
-        sqlite_where=is_open,
-        postgresql_where=is_open,
+        "ix_obligation_open", "obligation", ["met_at", "waived_at", "due_at"], unique=False
     )
     op.create_index(op.f("ix_obligation_item"), "obligation", ["item"], unique=False)
     op.create_table(
