@@ -121,11 +121,18 @@ def _add_runs(session: Session, holders: dict[str, list[int]], known: dict[int, 
             .where(col(LintRun.certificate).in_(chunk))
             .group_by(col(LintRun.certificate), col(LintRun.linter))
         )
-        for run in session.exec(select(LintRun).where(col(LintRun.id).in_(newest))):
-            runs[run.id or 0] = run.certificate
-            for item in holders[run.certificate]:
-                known[item].runs[run.certificate][run.linter] = run.state
-                known[item].profiles |= {run.profile} if run.profile else set()
+        query = select_columns(  # no objects: each certificate has a run of every linter
+            col(LintRun.id),
+            col(LintRun.certificate),
+            col(LintRun.linter),
+            col(LintRun.state),
+            col(LintRun.profile),
+        ).where(col(LintRun.id).in_(newest))
+        for run_id, sha256, linter, state, profile in session.execute(query):
+            runs[run_id or 0] = sha256
+            for item in holders[sha256]:
+                known[item].runs[sha256][linter] = state
+                known[item].profiles |= {profile} if profile else set()
     for ids in _chunks(list(runs)):
         findings = select_columns(
             col(LintFinding.run),
