@@ -7,9 +7,7 @@ import re
 from urllib.parse import unquote, unquote_plus
 
 _BEGIN = r"-----BEGIN(?:%20|\+)[A-Z0-9%+]{1,60}?-----"
-_BLOCK = re.compile(
-    rf"{_BEGIN}[A-Za-z0-9%+/=_.\r\n-]{{1,40000}}?-----END(?:%20|\+)[A-Z0-9%+]{{1,60}}?-----"
-)
+_BLOCK = re.compile(rf"{_BEGIN}[A-Za-z0-9%+/=_.,:\r\n]++-----END(?:%20|\+)[A-Z0-9%+]{{1,60}}?-----")
 
 
 def unescaped(text: str) -> str:

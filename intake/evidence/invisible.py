@@ -6,7 +6,7 @@ stand between two things.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 from intake.evidence.named import Named
@@ -21,6 +21,7 @@ _TELLING = re.compile(
     r"\w\.\w|/|[0-9A-Fa-f]{8}|[0-9]{4}|(?:[0-9A-Fa-f]{2}[:-]){2}[0-9A-Fa-f]{2}|----|[A-Za-z0-9+]{40}"
 )
 _SIGNS_OF_KEYS = ("PRIVATE KEY", "MII", "MHcC", "MC4C", "b3BlbnNzaC1rZXk", '"kty"', "Private-Lines")
+MOST_AT_ONE_PLACE = 8  # things that one link names
 _UNNAMED = ("url", "domain", "hex")  # kinds that identify no certificate and no key
 
 
@@ -31,9 +32,8 @@ def read_both_ways(text: str, read: Callable[[str], list[Named]]) -> list[Named]
         return found
     looks, places = _without(text)
     seen = [_moved(one, text, places) for one in read(looks)]
-    split = [one for one in seen if _RUN.search(one.named_as)]
-    ends = [(one.offset, one.offset + len(one.named_as), one.kind) for one in split]
-    kept = [one for one in found if not any(_replaces(end, one) for end in ends)]
+    split = sorted((one.offset, one) for one in seen if _RUN.search(one.named_as))
+    kept = [one for one in found if not _is_replaced(one, split)]
     return sorted(dict.fromkeys([*kept, *seen]), key=lambda one: one.offset)
 
 
@@ -95,14 +95,21 @@ def _place(places: list[tuple[int, int]], at: int) -> int:
     return at + places[bisect_right(places, (at, 1 << 62)) - 1][1]
 
 
-def _replaces(split: tuple[int, int, str], one: Named) -> bool:
-    """Tell whether something found as it looks stands in place of a piece of it.
+def _is_replaced(one: Named, split: list[tuple[int, Named]]) -> bool:
+    """Tell whether something that was found as it looks stands in place of this piece of it."""
+    after = bisect_left(split, (one.offset + max(len(one.named_as), 1),))
+    return any(
+        _replaces(whole, one) for _, whole in split[max(0, after - MOST_AT_ONE_PLACE) : after]
+    )
+
+
+def _replaces(whole: Named, one: Named) -> bool:
+    """Tell whether one replaces the other.
 
     A link or a long number that names nothing may be two things in a row, so it replaces none.
     """
-    start, end, kind = split
-    if one.offset >= end or one.offset + len(one.named_as) <= start:
+    if whole.offset + len(whole.named_as) <= one.offset:
         return False
-    if kind == "domain":
+    if whole.kind == "domain":
         return one.kind == "domain"
-    return kind not in _UNNAMED and one.kind != "domain"
+    return whole.kind not in _UNNAMED and one.kind != "domain"

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
@@ -147,3 +148,21 @@ def test_other_hex_that_begins_so_is_no_object(text):
 def test_any_text_is_looked_through(text):
     for block in find_hex_blocks("3082" + text):
         assert 0 <= block.start < block.end <= len(text) + 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN%20X-----" * 50_000,
+        "-----BEGIN%20X-----" + "A" * 1_000_000,
+        "30 82 ff ff " * 50_000,
+        "https://crt.sh/?id=1\u200b7 " * 20_000,
+        "MIIE-AAAAAAAAAAAAAAAAAAAAAAA " * 30_000,
+    ],
+    ids=["begins", "no end", "hex", "split links", "for URLs"],
+)
+def test_what_only_looks_so_costs_little(text):
+    begun = time.process_time()
+    reading(text)
+
+    assert time.process_time() - begun < 4
