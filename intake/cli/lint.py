@@ -90,7 +90,7 @@ def _as_json(file: str, examination: "Examination") -> dict[str, Any]:
         "file": file,
         "sha256": examination.sha256,
         "readable": examination.readable,
-        "profile": examination.profile,
+        "profile": examination.profile or "",
         "linters": [
             {"name": one.linter, "version": one.version, "state": one.state}
             for one in examination.results

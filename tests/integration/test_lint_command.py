@@ -79,7 +79,7 @@ def test_a_finding_says_since_when_its_rule_is_in_force(everything):
 def test_what_is_no_certificate_is_an_unreadable_line_with_a_fatal_finding(everything):
     line = everything[1][4]
 
-    assert (line["readable"], line["profile"]) == (False, None)
+    assert (line["readable"], line["profile"]) == (False, "")
     assert [one["severity"] for one in line["findings"]] == ["fatal"]
 
 
