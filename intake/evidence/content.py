@@ -33,6 +33,9 @@ _MAIL_FIELDS = re.compile(
 _FIELD = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[A-Za-z][A-Za-z0-9-]*:")
 FEWEST_FIELDS = 3
 LOCKED = "locked with a password"
+# Calendars and cards, whose lines are folded as header fields are (RFC 5545 3.1).
+_FOLDED = ("BEGIN:VCALENDAR", "BEGIN:VCARD")
+_FOLD = re.compile(r"\r?\n[ \t]")
 
 
 def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
@@ -278,7 +281,8 @@ def _read_plain(piece: Piece, gathering: Gathering) -> list[Piece] | None:
 def _text_of(piece: Piece, most: int) -> str:
     """Return the text of a part, of a long one a little more than is read."""
     enough = piece.data[: 4 * most + 4]  # no charset takes more for one character
-    return decode_text(enough, piece.charset)[: most + 1]
+    text = decode_text(enough, piece.charset)[: most + 1]
+    return _FOLD.sub("", text) if text[:20].lstrip().upper().startswith(_FOLDED) else text
 
 
 def _is_text(data: bytes) -> bool:

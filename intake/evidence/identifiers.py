@@ -17,10 +17,13 @@ from intake.evidence.serials import find_serials
 _NUMBERS = frozenset((SERIAL, HEX, CERTIFICATE_ID))
 MOST_NAMES = 25_000  # links and domain names of one text; a few more than are kept
 _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
+# In prose, as a key of JSON and the like, and as the heading of a list.
 _CRTSH_ID = re.compile(
-    r"crt\.sh[ \t]*(?:certificate[ \t]*)?ids?[ \t]*[:=#]?[ \t]*(\d{1,19})(?!\w)", re.IGNORECASE
+    r"crt[._]?sh[ \t_-]*(?:cert(?:ificate)?[ \t_-]*)?ids?(?![A-Za-z0-9])[\"'*`]{0,3}[ \t]*[:=#|]?[ \t]*\[?"
+    r"(?:[ \t]*\r?\n[ \t>|]*(?=[\"'*`]{0,3}\d{5}))?[ \t]*[\"'*`]{0,3}(\d{1,19})(?!\w)",
+    re.IGNORECASE,
 )
-_NEXT_ID = re.compile(r"(?>(?:[\s,;&>|]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
+_NEXT_ID = re.compile(r"(?>(?:[\s,;&>|\"'`]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
 
 
 # Blanks of every width, as office programs put between label and value, the wide letters and digits

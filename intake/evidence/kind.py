@@ -14,7 +14,9 @@ _SUBJECT_FORMS = re.compile(
     r"\s*(?:(?:re|aw|sv|antw|r|res)\s*:\s*)*(?:auto(?:matic|mated|matische)?[ -]?(?:reply|response|antwort|responder|answer)"
     r"|automatische antwort|réponse automatique|respuesta automática|risposta automatica|automatisch antwoord"
     r"|resposta automática|autosvar|autoreply|auto:|out[ -]of[ -](?:the[ -])?office|ooo\b|abwesen|away from"
-    r"|vacation|on holiday|on leave|nicht im büro|absence|i am away|fuera de la oficina|自动回复|自動返信|不在)",
+    r"|vacation|on holiday|on leave|nicht im büro|absence|i am away|fuera de la oficina|fuori sede|automatisk svar"
+    r"|odpowiedź automatyczna|automatick[áé] odpove[dď]|automatická odpověď|automaattinen vastaus|automatikus válasz|otomatik yanıt|răspuns automat"
+    r"|автоответ|автоматическ\w+ ответ|автоматична відповідь|αυτόματη απάντηση|自动[回答]复|自動[回答][覆復]|自動[返応][信答]|不在|자동 ?(?:회신|응답)|부재 ?중)",
     re.IGNORECASE,
 )
 _ANYWHERE = re.compile(r"out of (?:the )?office|is away|on vacation|abwesenheit", re.IGNORECASE)

@@ -239,3 +239,13 @@ def test_all_lines_of_a_long_sheet_are_read():
     evidence = extract_evidence(with_attachment(files.xlsx(rows), "a.xlsx"))
 
     assert len(evidence.values_of("serial_number")) == 4000
+
+
+@pytest.mark.parametrize("kind", ["VCALENDAR", "VCARD"])
+def test_folded_lines_of_calendars_and_cards_are_joined(kind):
+    text = f"BEGIN:{kind}\r\nNOTE:https://crt.sh/?id=1942\r\n 9431 and more\r\nEND:{kind}\r\n"
+    evidence = extract_evidence(with_attachment(text.encode(), "a.ics", "text/calendar"))
+
+    assert [(one.value, one.offset) for one in evidence.identifiers] == [
+        ("19429431", text.index("https"))
+    ]

@@ -73,6 +73,32 @@ def test_labelled_serial_numbers_are_read_in_any_notation(text, serials):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "crt.sh IDs 19429431, 626981823",
+        "crt.sh certificate IDs: 19429431 and 626981823",
+        "crt.sh ids\r\n19429431\r\n626981823\r\n",
+        '"crtsh_ids": [\n  19429431,\n  626981823\n]',
+        '{"crtsh_id":19429431}\n{"crtsh_id":"626981823"}',
+        "- crtsh_id: 19429431\n- crtsh_id: 626981823",
+        "| crt.sh ID | 19429431 |\n| crt.sh ID | 626981823 |",
+    ],
+)
+def test_ids_of_crtsh_are_read_from_prose_lists_and_json(text):
+    assert [one.value for one in find_named(text) if one.kind == "crtsh_id"] == [
+        "19429431", "626981823",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["crt.sh IDs:\n1. the first", "look at crt.sh ID\n2026 was long ago", "crtsh idea 55555", "crt.sh id x19429431"],
+)  # fmt: skip
+def test_other_numbers_are_no_ids_of_crtsh(text):
+    assert [one for one in find_named(text) if one.kind == "crtsh_id"] == []
+
+
+@pytest.mark.parametrize(
     "label",
     [
         "Serial #", "Seriennr.", "N° de série", "número de serie", "numero seriale", "numero di serie", "serienummer",

@@ -62,6 +62,26 @@ def test_a_bounce_names_the_message_that_came_back():
 
 
 @pytest.mark.parametrize(
+    "subject",
+    [
+        "Automatic reply: x", "Automatische Antwort: x", "Réponse automatique : x", "Respuesta automática: x",
+        "Risposta automatica: x", "Automatisch antwoord: x", "Resposta automática: x", "Autosvar: x", "Automatisk svar: x",
+        "Odpowiedź automatyczna: x", "Automatická odpověď: x", "Automatická odpoveď: x", "Automaattinen vastaus: x",
+        "Automatikus válasz: x", "Otomatik Yanıt: x", "Răspuns automat: x", "Автоответ: x", "Автоматический ответ: x",
+        "Автоматична відповідь: x", "Αυτόματη απάντηση: x", "自动答复: x", "自动回复: x", "自動回覆: x", "自動応答: x",
+        "자동 회신: x", "부재 중: x",
+    ],
+)  # fmt: skip
+def test_the_subject_tells_an_automatic_reply_from_a_report_that_a_program_made(subject):
+    generated = extract_evidence(
+        make_message(headers=(("Auto-Submitted", "auto-generated"),), subject=subject)
+    )
+
+    assert generated.kind == "auto_reply"
+    assert extract_evidence(make_message(subject=subject)).kind == "report"
+
+
+@pytest.mark.parametrize(
     "raw", [b"", b"\r\n\r\nhttps://crt.sh/?id=5", b"\x00\x01\x02", b"just text without any field"]
 )
 def test_bytes_without_a_single_field_are_unparsed(raw):
