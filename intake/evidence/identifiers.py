@@ -20,7 +20,8 @@ _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", r
 # In prose, as a key of JSON and the like, and as the heading of a list.
 _CRTSH_ID = re.compile(
     r"crt[._]?sh[ \t_-]*(?:cert(?:ificate)?[ \t_-]*)?ids?(?![A-Za-z0-9])[\"'*`]{0,3}[ \t]*[:=#|]?[ \t]*\[?"
-    r"(?:[ \t]*\r?\n[ \t>|]*(?=[\"'*`]{0,3}\d{5}))?[ \t]*[\"'*`]{0,3}(\d{1,19})(?!\w)",
+    r"(?:[ \t]*\r?\n[ \t>|]*(?=[\"'*`]{0,3}\d{5}))?[ \t]*[\"'*`]{0,3}"
+    r"(\d{1,3}(?:,\d{3}){1,6}(?![\w,])|\d{1,3}(?:[ '.\u2009]\d{3}){2,6}(?!\w)|\d{1,19}(?!\w))",
     re.IGNORECASE,
 )
 _NEXT_ID = re.compile(r"(?>(?:[\s,;&>|\"'`]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
@@ -121,8 +122,9 @@ def find_written_ids(text: str) -> list[Named]:
     for first in _CRTSH_ID.finditer(text):
         match: re.Match[str] | None = first
         while match:
-            if int(match[1]):
-                found.append(Named("crtsh_id", str(int(match[1])), match.start(1), match[1]))
+            number = int("".join(filter(str.isdigit, match[1])))  # its thousands may stand apart
+            if number:
+                found.append(Named("crtsh_id", str(number), match.start(1), match[1]))
             match = _NEXT_ID.match(text, match.end())
     return found
 

@@ -8,7 +8,10 @@ FINGERPRINT, KEY, OTHER = "", "key", "other"
 REACH = 44  # characters before a value, blanks collapsed
 
 _KEY_HASH = re.compile(
-    r"spki|public[ -]?key|pubkey|subject ?public ?key ?info|\bpins?\b|pin-sha256", re.IGNORECASE
+    r"spki|public[ -]?key|pubkey|subject ?public ?key ?info|\bpins?\b|pin-sha256|öffentlich\w* schlüssel"
+    r"|(?:clés? publique|clave pública|chave pública|chiave pubblica|publieke sleutel|offentlig\w* n[øy]\w+|klucz\w* publiczn|veřejn\w+ klíč)"
+    r"|(?:открыт|публичн|відкрит)\w+ ключ|公開鍵|公[钥鑰]|공개 ?키",
+    re.IGNORECASE,
 )
 _OTHER = re.compile(
     r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|changes (?:up to|since)"
@@ -30,7 +33,7 @@ _SAYS_FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b
 _HINTS = (
     "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "revision", "changes", "tree", "gp", "md5", "uid",
     "transact", "txid", "bound", "messag", "modul", "nonce", "--hash", "checksum", "digest:", "ssh", "wallet", "eth",
-    "btc", "usdt", ") =", ")=",
+    "btc", "usdt", ") =", ")=", "schlüssel", "publi", "públi", "pubbli", "offentlig", "veřejn", "ключ", "公", "공개",
 )  # fmt: skip
 # What `sha256sum` prints, in both forms, for files that are no certificate.
 _FILE = (

@@ -82,6 +82,8 @@ def test_labelled_serial_numbers_are_read_in_any_notation(text, serials):
         '{"crtsh_id":19429431}\n{"crtsh_id":"626981823"}',
         "- crtsh_id: 19429431\n- crtsh_id: 626981823",
         "| crt.sh ID | 19429431 |\n| crt.sh ID | 626981823 |",
+        "crt.sh ID 19,429,431 and crt.sh ID 626 981 823",
+        "crt.sh ids 19429431,626981823",
     ],
 )
 def test_ids_of_crtsh_are_read_from_prose_lists_and_json(text):
@@ -96,6 +98,19 @@ def test_ids_of_crtsh_are_read_from_prose_lists_and_json(text):
 )  # fmt: skip
 def test_other_numbers_are_no_ids_of_crtsh(text):
     assert [one for one in find_named(text) if one.kind == "crtsh_id"] == []
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "SPKI", "public key", "öffentlicher Schlüssel", "clé publique", "clave pública", "chave pública", "chiave pubblica",
+        "publieke sleutel", "klucz publiczny", "veřejný klíč", "открытый ключ", "відкритий ключ", "公開鍵", "公钥", "公鑰", "공개 키",
+    ],
+)  # fmt: skip
+def test_the_hash_of_a_key_is_labelled_in_the_usual_languages(label):
+    found = find_named(f"{label} SHA-256: {H64}\n")
+
+    assert [(one.kind, one.value) for one in found] == [("spki_sha256", H64)]
 
 
 @pytest.mark.parametrize(
