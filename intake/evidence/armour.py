@@ -38,7 +38,7 @@ _TOKEN = re.compile(r"(?>(?:[\s>|\u00a0\u200b]|\\r|\\n)*)([^\s>|\\\u00a0\u200b]+
 _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charset): ?[^\r\n]*")
 _NUMBERED = re.compile(r"^[ \t>|]*\d{1,4}[.:)]?[ \t]+(?=[A-Za-z0-9+/]|\Z)", re.MULTILINE)
 _FIRST_WITHIN = (SEQUENCE, INTEGER, OID)
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/\\]+|\\[rn]?")
+_NOT_BASE64 = re.compile(r"</?[A-Za-z][^<>]{0,40}>|[^A-Za-z0-9+/\\]+|\\[rn]?")
 _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/](?:[A-Za-z0-9+/_-]*[A-Za-z0-9+/_])?={0,2}\Z")
 

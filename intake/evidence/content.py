@@ -1,7 +1,9 @@
 """Reads the content of one part, by what it is and not by what it is called."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 
 from intake.archive.message_id import ids_in
 from intake.evidence import old_office, pdf, rich_text, tnef
@@ -32,6 +34,10 @@ _MAIL_FIELDS = re.compile(
 )
 _FIELD = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[A-Za-z][A-Za-z0-9-]*:")
 FEWEST_FIELDS = 3
+MOST_BLOCKS = 200  # of armour in a file of another kind
+LONGEST_BLOCK = 100_000
+LONGEST_LAST_LINE = 60
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
 LOCKED = "locked with a password"
 # Calendars and cards, whose lines are folded as header fields are (RFC 5545 3.1).
 _FOLDED = ("BEGIN:VCALENDAR", "BEGIN:VCARD")
@@ -50,7 +56,7 @@ def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
         if within is not None:
             return within
     _not_read(piece, gathering)
-    return []
+    return _read_armour_within(piece, gathering) if _BEGIN in piece.data else []
 
 
 def _note_for_statements(piece: Piece, gathering: Gathering) -> None:
@@ -323,6 +329,26 @@ def decode_text(data: bytes, charset: str | None) -> str:
         if data.startswith(mark):
             return decode_bytes(data, name)
     return decode_bytes(data, _wide_charset(data[:SAMPLE]) or charset)
+
+
+def _read_armour_within(piece: Piece, gathering: Gathering) -> list[Piece]:
+    """Read the armour that stands in a file of another kind, such as an image of firmware."""
+    text = b"\n".join(islice(_armoured(piece.data), MOST_BLOCKS)).decode("latin-1")
+    return read_text(replace(piece, media_type="text/plain", shown=False), text, gathering)
+
+
+def _armoured(data: bytes) -> Iterator[bytes]:
+    """Yield the blocks of armour that stand in bytes of any kind."""
+    begin = data.find(_BEGIN)
+    while begin >= 0:
+        end = data.find(_END, begin)
+        if end < 0:
+            return
+        begin = data.rfind(_BEGIN, begin, end)
+        if end - begin <= LONGEST_BLOCK:
+            last = data[end : end + LONGEST_LAST_LINE].splitlines()[0]
+            yield data[begin:end] + last
+        begin = data.find(_BEGIN, end)
 
 
 def _not_read(piece: Piece, gathering: Gathering) -> None:

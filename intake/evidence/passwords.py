@@ -12,8 +12,8 @@ LONGEST = 128
 COMMON = ("", "password", "changeit", "changeme", "secret", "infected", "1234", "123456", "test")
 
 _WORD = (
-    r"(?:pass\s?-?(?:word|phrase|code)|pwd|pw|pin|passwort|kennwort|mot\s+de\s+passe|contrase(?:ñ|n)a|senha"
-    r"|wachtwoord|parola(?:\s+chiave)?|has(?:ł|l)o|heslo|jelsz(?:ó|o)|l(?:ö|o)senord|salasana|пароль"
+    r"(?:pass(?:\s?-?(?:word|phrase|code))?|pwd|p/?w|pin|unlock|passwort|kennwort|mot\s+de\s+passe|contrase(?:ñ|n)a|senha"
+    r"|wachtwoord|parola(?:\s+chiave)?|has(?:ł|l)o|heslo|jelsz(?:ó|o)|l(?:ö|o)senord|salasana|adgangskode|passord|пароль|κωδικ(?:ό|ο)ς"
     r"|パスワード|密码|密碼|비밀번호|şifre|סיסמה|كلمة المرور)"
 )
 _NEAR = re.compile(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from intake.evidence.extract import Evidence, extract_evidence
 from intake.evidence.hex_dumps import find_hex_blocks
+from tests.unit.evidence.carriers import with_attachment
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certificates"
 DER = (CERTIFICATES / "clean.der").read_bytes()
@@ -48,6 +49,7 @@ def numbered(text: str, form: str = "{:3d}  {}") -> str:
 
 ARMOURED = {
     "escaped": escaped, "of a form": lambda text: escaped(text, "+"),
+    "line breaks of HTML": lambda text: text.replace("\n", "<br />\n"),
     "numbered": numbered, "numbered with dots": lambda text: numbered(text, "{}. {}"),
 }  # fmt: skip
 
@@ -124,6 +126,17 @@ def test_a_key_in_odd_armour_is_a_key_and_is_not_shown(way):
     assert not shows(evidence, KEY)
 
 
+@pytest.mark.parametrize("around", [b"\0" * 100, b"\x89PNG\r\n\x1a\n" + b"\0" * 500])
+def test_armour_in_a_file_of_another_kind_is_read(around):
+    data = around + pem(KEY, "PRIVATE KEY").encode() + around + pem(DER, "CERTIFICATE").encode()
+    evidence = extract_evidence(with_attachment(data, "firmware.img"))
+
+    assert [(one.kind, one.part) for one in evidence.private_keys] == [("pkcs8", "1.2")]
+    assert [one.sha256 for one in evidence.certificates] == [sha256(DER).hexdigest()]
+    assert len(evidence.unreadable_parts) == 1
+    assert not shows(evidence, KEY)
+
+
 def test_a_key_in_hex_that_is_cut_off_is_not_shown():
     evidence = reading(f"The key is {KEY.hex()[:600]} and no more")
 
@@ -158,11 +171,20 @@ def test_any_text_is_looked_through(text):
         "30 82 ff ff " * 50_000,
         "https://crt.sh/?id=1\u200b7 " * 20_000,
         "MIIE-AAAAAAAAAAAAAAAAAAAAAAA " * 30_000,
+        "-----BEGIN X-----" * 50_000,
     ],
-    ids=["begins", "no end", "hex", "split links", "for URLs"],
+    ids=["begins", "no end", "hex", "split links", "for URLs", "armour"],
 )
 def test_what_only_looks_so_costs_little(text):
     begun = time.process_time()
     reading(text)
+
+    assert time.process_time() - begun < 4
+
+
+@pytest.mark.parametrize("armour", [b"-----BEGIN X-----", b"-----BEGIN X-----" + b"A" * 2000])
+def test_a_file_of_other_kind_full_of_armour_costs_little(armour):
+    begun = time.process_time()
+    extract_evidence(with_attachment(b"\0" * 100 + armour * 5_000, "firmware.img"))
 
     assert time.process_time() - begun < 4
