@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 MESSAGES_AT_ONCE = 1000
 # What is decided on in one transaction at most: messages, their bytes, and seconds of reading.
-GROUP_MESSAGES = 200
+GROUP_MESSAGES = 100
 GROUP_BYTES = 4_000_000
 GROUP_SECONDS = 1.0
 # What is read in one call of the worker at most.
