@@ -19,12 +19,13 @@ MOST_NAMES = 25_000  # links and domain names of one text; a few more than are k
 _PINS = re.compile(r"sha256(?:/|=\"|:)([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=", re.IGNORECASE)
 # In prose, as a key of JSON and the like, and as the heading of a list.
 _CRTSH_ID = re.compile(
-    r"crt[._]?sh[ \t_-]*(?:cert(?:ificate)?[ \t_-]*)?ids?(?![A-Za-z0-9])[\"'*`]{0,3}[ \t]*[:=#|]?[ \t]*\[?"
+    r"crt[._]?sh(?:[ \t_-]*(?:cert(?:ificate)?[ \t_-]*)?ids?(?![A-Za-z0-9])[\"'*`]{0,3}[ \t]*[:=#|]?"
+    r"|[ \t]{0,3}[:#][ \t]{0,3}#?(?=\d{5,19}(?![\w.-])))[ \t]*\[?"
     r"(?:[ \t]*\r?\n[ \t>|]*(?=[\"'*`]{0,3}\d{5}))?[ \t]*[\"'*`]{0,3}"
     r"(\d{1,3}(?:,\d{3}){1,6}(?![\w,])|\d{1,3}(?:[ '.\u2009]\d{3}){2,6}(?!\w)|\d{1,19}(?!\w))",
     re.IGNORECASE,
 )
-_NEXT_ID = re.compile(r"(?>(?:[\s,;&>|\"'`]|and\b){1,40})(\d{5,19})(?!\w|\.\d)")
+_NEXT_ID = re.compile(r"(?>(?:[\s,;&>|\"'`]|and\b|ids?\b){1,40})(\d{5,19})(?!\w|\.\d)")
 
 
 # Blanks of every width, as office programs put between label and value, the wide letters and digits

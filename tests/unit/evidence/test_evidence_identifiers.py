@@ -84,6 +84,9 @@ def test_labelled_serial_numbers_are_read_in_any_notation(text, serials):
         "| crt.sh ID | 19429431 |\n| crt.sh ID | 626981823 |",
         "crt.sh ID 19,429,431 and crt.sh ID 626 981 823",
         "crt.sh ids 19429431,626981823",
+        "crt.sh id 19429431 and id 626981823",
+        "crt.sh: 19429431, 626981823",
+        "crt.sh #19429431 and crt.sh #626981823",
     ],
 )
 def test_ids_of_crtsh_are_read_from_prose_lists_and_json(text):
@@ -94,7 +97,8 @@ def test_ids_of_crtsh_are_read_from_prose_lists_and_json(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["crt.sh IDs:\n1. the first", "look at crt.sh ID\n2026 was long ago", "crtsh idea 55555", "crt.sh id x19429431"],
+    ["crt.sh IDs:\n1. the first", "look at crt.sh ID\n2026 was long ago", "crtsh idea 55555", "crt.sh id x19429431",
+     "crt.sh:443 55555", "crt.sh: 2026-12-01", "crt.sh: 55555.5", "crt.sh #5"],
 )  # fmt: skip
 def test_other_numbers_are_no_ids_of_crtsh(text):
     assert [one for one in find_named(text) if one.kind == "crtsh_id"] == []
