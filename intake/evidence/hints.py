@@ -27,7 +27,7 @@ _LONG_GROUPS = rf"[0-9a-f]{{8}}{_SEPARATOR}[0-9a-f]{{8}}"
 
 
 _HINTS = {
-    BLOCK: "begin|[a-z0-9+/]{24}",
+    BLOCK: "begin|[a-z0-9+/]{24}|m[a-p][a-z0-9_-]{22}",  # the last in the alphabet for URLs
     WRITTEN_KEY: '"kty"|privateexponent|priv:|prime1|private-lines|</d>',
     JSON: '"(?:payload|kty)"',
     LINK: r"://|%3a%2f%2fcrt\.sh|crt\.sh|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\[:\]|\[://\]",

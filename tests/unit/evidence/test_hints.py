@@ -22,6 +22,7 @@ H40, H64 = "0123456789abcdef0123456789abcdef01234567", sha256(b"x").hexdigest()
     [
         ("-----BEGIN CERTIFICATE-----", hints.BLOCK),
         ("MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkq", hints.BLOCK),
+        ("MHcCAQEEI-AAAAAAAAAAAAA_AAAAAAAAAAA-AAAA", hints.BLOCK),
         ('{"kty": "RSA"}', hints.WRITTEN_KEY),
         ("privateExponent:", hints.WRITTEN_KEY),
         ('{"payload": "a2V5IGlzIHB3bmVk"}', hints.JSON),
