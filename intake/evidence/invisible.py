@@ -6,9 +6,10 @@ stand between two things.
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 
+from intake.evidence.links import original_place
 from intake.evidence.named import Named
 
 # Zero-width space, non-joiner, joiner, word joiner, no-break space, and the soft hyphen.
@@ -84,15 +85,11 @@ def _without(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _moved(named: Named, text: str, places: list[tuple[int, int]]) -> Named:
     """Give what was found its place in the text, and the form in which it is written there."""
-    start = _place(places, named.offset)
-    end = _place(places, named.offset + max(len(named.named_as), 1) - 1) + 1
+    start = original_place(places, named.offset)
+    end = original_place(places, named.offset + max(len(named.named_as), 1) - 1) + 1
     written = text[start:end]
     fits = without_invisible(written) == named.named_as
     return named._replace(offset=start, named_as=written if fits else named.named_as)
-
-
-def _place(places: list[tuple[int, int]], at: int) -> int:
-    return at + places[bisect_right(places, (at, 1 << 62)) - 1][1]
 
 
 def _is_replaced(one: Named, split: list[tuple[int, Named]]) -> bool:

@@ -104,7 +104,7 @@ def _may_be_defanged(text: str, lower: str) -> bool:
 
 
 def _moved(link: Link, text: str, places: list[tuple[int, int]]) -> Link:
-    start, end = _place(places, link.start), _place(places, link.end)
+    start, end = original_place(places, link.start), original_place(places, link.end)
     written = text[start:end]
     defanged = link.defanged or written != link.written
     return replace(link, start=start, end=end, written=written, defanged=defanged)
@@ -227,5 +227,6 @@ def _refang(text: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(pieces), places
 
 
-def _place(places: list[tuple[int, int]], at: int) -> int:
+def original_place(places: list[tuple[int, int]], at: int) -> int:
+    """Return where a place stood before characters were taken out; see `_refang` for the pairs."""
     return at + places[bisect_right(places, (at, 1 << 62)) - 1][1]
