@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing import active_children
 from pathlib import Path
@@ -135,10 +136,11 @@ def _deliver_and_wait(world: "World", dovecot: "DovecotServer", ders: list[bytes
     from tests.builders import make_message
     from tests.world import arrived, wait_for
 
-    service = Service(world.parts)
+    pool = LintPool(for_long=True)  # the service's own: a test's world has one worker
+    service = Service(replace(world.parts, linter=pool))
     service.start()
     wait_for(lambda: world.slack.connections)
-    list(world.parts.linter.lint([LintTask(der) for der in ders[:64]]))  # the service was at rest
+    list(pool.lint([LintTask(der) for der in ders[: 64 * pool.size]]))  # the service was at rest
     time.sleep(2)  # IDLE connections stand
     body = "".join(_pem(der) for der in ders)
     raw = make_message(
@@ -154,6 +156,7 @@ def _deliver_and_wait(world: "World", dovecot: "DovecotServer", ders: list[bytes
     linted = time.monotonic() - begun
     used = time.process_time() + cpu_of_workers() - used
     service.stop()
+    pool.close()
     print(f"{len(ders)} certificates in one mail of {len(raw) / 1e6:.1f} MB:"
           f" card after {card:.2f} s, all linted after {linted:.1f} s,"
           f" {used:.1f} s of processor time in all")  # fmt: skip
