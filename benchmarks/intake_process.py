@@ -19,7 +19,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from benchmarks.measure import cpu_of_family, resident_peak
-from intake import pipeline
+from intake import garbage, pipeline
 from intake.archive.seal import ArchiveKey, remember_key
 from intake.clock import Clock, wall_clock
 from intake.config import load_config
@@ -49,7 +49,8 @@ def measure(what: str, folder: Path, count: int, now: datetime) -> dict[str, Any
         remember_key(session, ArchiveKey.create(folder / "archive.key"))
     with assemble(config, database, _clock_from(now)) as parts:
         if what == "whole":
-            read_evidence(parts.reader, b"")  # as the service does before it starts
+            read_evidence(parts.reader, b"")
+        garbage.search_seldom()  # as the service does before it starts
         figures = _timed(parts, whole=what == "whole")
     figures |= _counts(database)
     assert figures["messages"] == count, f"{figures['messages']} messages of {count}"

@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from intake import pipeline
+from intake import garbage, pipeline
 from intake.archive.seal import ArchiveKey, check_key
 from intake.certificates.crtsh import CrtshClient
 from intake.certificates.fetch import Fetcher
@@ -190,6 +190,7 @@ class Service:
             release_notice_leases(session)
             take_up_restored(session, self.parts.clock())
         read_evidence(self.parts.reader, b"")  # the first message must not wait for imports
+        garbage.search_seldom()
         for loop in self._loops():
             self._spawn(loop.name, partial(loop.run, self.stopping))
         for mailbox, loop in zip(self.parts.config.mailbox, self.polls, strict=True):

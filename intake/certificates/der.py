@@ -10,6 +10,7 @@ Source: X.690 8.1; RFC 5280 4.1.
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SEQUENCE, SET, INTEGER, BIT_STRING, OID = 0x30, 0x31, 0x02, 0x03, 0x06
 VERSION, EXTENSIONS = 0xA0, 0xA3  # context tags in TBSCertificate
@@ -24,8 +25,7 @@ class DerError(ValueError):
     """The bytes are not what was expected at this place."""
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):  # a third of the time of a frozen dataclass, and there are millions
     """One tag, length and value inside `data`."""
 
     data: bytes

@@ -8,7 +8,6 @@ Source: BR 4.3.1.2.
 
 import contextlib
 import functools
-import gc
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from intake import garbage
 from intake.certificates import own_checks
 from intake.certificates.contents import contents_of, public_key_of
 from intake.certificates.der import CertificateParts
@@ -30,7 +30,6 @@ from intake.certificates.read import REFUSALS, CertificateFacts, read_with_parts
 
 LONGEST_OCSP = timedelta(days=10)
 NICENESS = 5  # of a worker: mail and notices go first
-SELDOM = 50_000  # new objects between two looks for garbage; a certificate makes some thousands
 
 
 @dataclass(frozen=True)
@@ -133,14 +132,7 @@ def warm_up_worker() -> None:
     """Get ready, and step back behind the processes that people wait for."""
     be_modest()
     warm_up()
-    _look_for_garbage_seldom()
-
-
-def _look_for_garbage_seldom() -> None:
-    """Leave what was built once alone: walking over it took a fifth of the time of linting."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(SELDOM)
+    garbage.search_seldom()
 
 
 def be_modest() -> None:
