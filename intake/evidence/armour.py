@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from intake.evidence.der import INTEGER, LONGEST_LENGTH, OID, SEQUENCE, begins_like_a_key, recognise
 from intake.evidence.shapes import BASE64, base64_shape, runs_of
@@ -54,6 +55,16 @@ class Block:
     complete: bool = True
     password: bool = False  # its headers say that it is encrypted
 
+    @cached_property
+    def found(self) -> tuple[str, int] | None:
+        """Return which object of DER it is, and where that ends; None if it is none."""
+        return recognise(self.data)
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether it is read as what it is, so that nothing else is looked for in it."""
+        return "PGP" in self.label or "PUBLIC KEY" in self.label or self.found is not None
+
     @property
     def secret(self) -> bool:
         """Tell whether the block is, or begins as, a private key."""
@@ -64,12 +75,15 @@ class Block:
 
 def find_blocks(text: str) -> list[Block]:
     """Return the blocks of a text in order."""
-    armoured = list(_armoured(text)) if "begin" in text.lower() else []
-    return sorted([*armoured, *_bare(text, armoured)], key=lambda block: block.start)
+    armoured = find_armoured(text)
+    return sorted([*armoured, *find_bare(text, armoured)], key=lambda block: block.start)
 
 
-def _armoured(text: str) -> list[Block]:
+def find_armoured(text: str) -> list[Block]:
+    """Return the blocks between `BEGIN` and `END`, in order."""
     found: list[Block] = []
+    if "begin" not in text.lower():
+        return found
     at = 0
     while begin := _BEGIN.search(text, at):
         following = _BEGIN.search(text, begin.end(), begin.end() + LONGEST_BLOCK)
@@ -135,8 +149,8 @@ def decode_base64(text: str) -> bytes:
         return b""
 
 
-def _bare(text: str, armoured: list[Block]) -> list[Block]:
-    """Find blocks without armour by the length that their first bytes announce."""
+def find_bare(text: str, armoured: list[Block]) -> list[Block]:
+    """Find blocks without armour, outside of armoured ones, by the length their first bytes announce."""
     found: list[Block] = []
     budget = WORK_PER_CHARACTER * len(text) + LONGEST_BLOCK
     done = 0

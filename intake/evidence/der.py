@@ -5,7 +5,7 @@ that are not minimal, indefinite lengths, and contents of any kind are accepted.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SEQUENCE, SET, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x30, 0x31, 0x02, 0x03, 0x04, 0x06
 ENUMERATED = 0x0A
@@ -30,8 +30,7 @@ _KEY_START = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """One tag-length-value: positions within the bytes that it was read from."""
 
     tag: int

@@ -40,7 +40,7 @@ SMALLEST_RSA_BITS, LARGEST_RSA_BITS = 256, 16384
 MOST_SIGNED_BITS = 8192  # signing with larger ones takes seconds; the factors prove enough
 SMALLEST_EXPONENT = 3
 PARAMETERS = 0xA0  # [0] of an ECPrivateKey
-REFUSALS = (ValueError, TypeError, OverflowError, KeyError, IndexError, UnsupportedAlgorithm)
+REFUSALS = (ValueError, TypeError, OverflowError, LookupError, UnsupportedAlgorithm)
 CURVES_BY_OCTETS: dict[int, type[ec.EllipticCurve]] = {
     28: ec.SECP224R1,
     32: ec.SECP256R1,

@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 from intake.evidence.acme import note_revocations
-from intake.evidence.armour import Block, find_blocks
+from intake.evidence.armour import Block, find_armoured, find_bare, find_blocks
 from intake.evidence.columns import find_columns
-from intake.evidence.der import recognise, spki_of_public_key
+from intake.evidence.der import spki_of_public_key
 from intake.evidence.escaped import unescaped
 from intake.evidence.gathering import Gathering
 from intake.evidence.hex_dumps import find_hex_blocks
@@ -26,6 +27,7 @@ from intake.evidence.objects import add_object
 from intake.evidence.parts import Piece
 from intake.evidence.proving import note_key
 from intake.evidence.quoted import find_quoted_ids
+from intake.evidence.taken_out import take_out
 from intake.evidence.targets import differing_link
 from intake.evidence.uuencoded import close_up, may_hold_files, take_out_files
 from intake.evidence.web_keys import find_public_jwks
@@ -37,7 +39,7 @@ _BASE64_LINES = re.compile(
     re.MULTILINE,
 )
 # A web signature or token: header, payload and signature in base64 for URLs.
-_WEB_SIGNATURE = re.compile(r"(?<![\w-])(eyJ[\w-]{8,8000})\.([\w-]{2,200000})\.[\w-]*", re.ASCII)
+_WEB_SIGNATURE = re.compile(r"(eyJ(?<![\w-]eyJ)[\w-]{8,8000})\.([\w-]{2,200000})\.[\w-]*", re.ASCII)
 _WITHOUT_PLACE = ("url", "domain", "hex")
 _NAMES_CERTIFICATE = ("crtsh_id", "sha256", "sha1")
 
@@ -79,31 +81,45 @@ def read_text(piece: Piece, text: str, gathering: Gathering) -> list[Piece]:
 def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], str]:
     """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
     text = unescaped(text if text.isascii() else unmasked(text))
-    hints = look(text)
-    blocks = find_blocks(text) if BLOCK in hints else []
-    blocks += find_hex_blocks(text) if HEX_DUMP in hints else []
+    armoured = find_armoured(text)
+    read = [block for block in armoured if _may_be_taken_out(block)]
+    rest = take_out(text, ((block.start, block.end) for block in read))
+    hints = look(rest.text)
+    left = [_moved(block, rest.place_of) for block in armoured if not _may_be_taken_out(block)]
+    blocks = [*left, *(find_bare(rest.text, left) if BLOCK in hints else ())]
+    blocks += find_hex_blocks(rest.text) if HEX_DUMP in hints else []
     secrets = [(block.start, block.end) for block in blocks if block.secret]
-    written = find_written_keys(text) if WRITTEN_KEY in hints else []
+    written = find_written_keys(rest.text) if WRITTEN_KEY in hints else []
     secrets += [(key.start, key.end) for key in written]
+    known = [(block.start, block.end) for block in blocks if block.is_known]
+    plain = blank(rest.text, [*secrets, *known])
+    blocks = sorted(
+        [*read, *(_moved(block, rest.original) for block in blocks)], key=lambda one: one.start
+    )
     for block in blocks:
         _add_block(block, path, gathering)
     for key in written:
         note_key(key.key, path, gathering)
-    known = [(block.start, block.end) for block in blocks if _is_known(block)]
-    plain = blank(text, [*secrets, *known])
     gathering.mention(find_quoted_ids(plain))
     if JSON in hints:
         gathering.claim(find_claims(text, path))
         note_revocations(text, path, gathering)
-    named = find_named(plain, most=gathering.room, hints=hints)
+    named = [
+        one._replace(offset=rest.original(one.offset))
+        for one in find_named(plain, most=gathering.room, hints=hints)
+    ]
+    secrets = [(rest.original(start), rest.original(end)) for start, end in secrets]
     named += [one for span in secrets for one in _within_secret(text, *span)]
-    named += _public_keys(text, blocks, gathering) if hints & {BLOCK, JSON} else ()
+    named += _public_keys(text, blocks, gathering) if blocks or JSON in hints else ()
     return named, leave_out(text, secrets)
 
 
-def _is_known(block: Block) -> bool:
-    """Tell whether a block is read as what it is, so that nothing else is looked for in it."""
-    return "PGP" in block.label or "PUBLIC KEY" in block.label or recognise(block.data) is not None
+def _may_be_taken_out(block: Block) -> bool:
+    return block.is_known and not block.secret
+
+
+def _moved(block: Block, place_of: Callable[[int], int]) -> Block:
+    return replace(block, start=place_of(block.start), end=place_of(block.end))
 
 
 # ---- blocks ------------------------------------------------------------------------------------
@@ -119,9 +135,9 @@ def _add_block(block: Block, path: str, gathering: Gathering) -> None:
         return
     if block.label == "SSH SIGNATURE":
         gathering.signing.add_signature(block.data, path)
-    found = recognise(block.data)
-    if found:
-        add_object(found[0], block.data[: found[1]], path, gathering)
+    if block.found:
+        what, end = block.found
+        add_object(what, block.data[:end], path, gathering)
     elif "CERTIFICATE" in block.label.split() and block.data[:1] == b"\x30" and block.complete:
         what = "csr" if "REQUEST" in block.label else "certificate"
         add_object(what, block.data, path, gathering)

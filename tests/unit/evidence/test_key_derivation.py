@@ -237,3 +237,19 @@ def test_many_large_keys_are_not_all_checked():
     assert evidence.key_proofs == ()
     assert len(evidence.private_keys) >= 1
     assert any("more private keys than are checked" in one for one in evidence.limits_hit)
+
+
+def test_a_key_on_a_curve_that_nobody_knows_leaves_the_rest_of_its_part_readable():
+    known = der(ELLIPTIC)
+    unknown = known.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030175"))
+    assert unknown != known
+    armoured = (
+        f"-----BEGIN PRIVATE KEY-----\n{base64.encodebytes(unknown).decode()}"
+        "-----END PRIVATE KEY-----\n"
+    )
+    evidence = read(f"https://crt.sh/?id=19429431\n{armoured}")
+
+    assert [one.value for one in evidence.identifiers] == ["19429431"]
+    assert [one.kind for one in evidence.private_keys] == ["pkcs8"]
+    assert evidence.key_proofs == ()
+    assert evidence.unreadable_parts == ()
