@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def _timed(parts: Parts, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def _poll(parts: Parts) -> float:
-    pipeline.poll(parts, parts.config.mailbox[0])
+def _poll(parts: Parts, kept: Callable[[], None] = pipeline.nobody_waits) -> float:
+    pipeline.poll(parts, parts.config.mailbox[0], kept=kept)
     return time.monotonic()
 
 
@@ -87,8 +88,7 @@ def _poll_and_process(parts: Parts) -> float:
     loop = Loop("reading messages", lambda: pipeline.process_waiting(parts), 2)
     thread = threading.Thread(target=loop.run, args=(stopping,), daemon=True)
     thread.start()
-    polled = _poll(parts)
-    loop.wake.set()
+    polled = _poll(parts, loop.wake.set)
     while _is_owed(parts):
         time.sleep(LOOK_SECONDS)
     stopping.set()

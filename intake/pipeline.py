@@ -7,7 +7,7 @@ is a row.
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -91,8 +91,19 @@ class Parts:
 # ---- 1 and 2: mailbox → archive ----------------------------------------------------------------
 
 
-def poll(parts: Parts, mailbox: MailboxSection) -> PollResult:
+def nobody_waits() -> None:
+    """Wake nobody: what was kept is read when its turn comes."""
+
+
+def poll(
+    parts: Parts, mailbox: MailboxSection, *, kept: Callable[[], None] = nobody_waits
+) -> PollResult:
     """Read what is new in all folders of a mailbox into the archive.
+
+    Args:
+        parts: what the steps work with.
+        mailbox: which one.
+        kept: called when messages were kept, while others are still to be fetched.
 
     Raises:
         OutsideUnavailableError: if the mailbox can't be read; what was read so far is kept.
@@ -102,6 +113,7 @@ def poll(parts: Parts, mailbox: MailboxSection) -> PollResult:
     def keep(batch: FolderBatch) -> None:
         with parts.database.write() as session:
             archive_batch(session, parts.key, batch, our_hosts=our_hosts, now=parts.clock())
+        kept()
 
     started = time.monotonic()
     result = poll_mailbox(

@@ -268,9 +268,7 @@ class Service:
 
     def _poll_loop(self, mailbox: MailboxSection) -> Loop:
         def work() -> bool:
-            result = pipeline.poll(self.parts, mailbox)
-            if result.new_messages:
-                self.process.wake.set()
+            result = pipeline.poll(self.parts, mailbox, kept=self.process.wake.set)
             if result.troubles:
                 raise OutsideUnavailableError("; ".join(result.troubles))
             self._last_good[mailbox.name] = time.monotonic()

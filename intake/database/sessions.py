@@ -5,11 +5,14 @@ with a lock that ends with the transaction. Readers never turn into writers half
 read stays true until the commit, and the chain of events stays a chain.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
 from sqlmodel import Session
+
+from intake.database.engine import BUSY_TIMEOUT_SECONDS
 
 WRITE_LOCK = 0x63707277  # number of PostgreSQL's advisory lock for one write transaction
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -21,6 +24,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         """Wrap an engine made by `make_engine`."""
         self.engine = engine
+        self._turn = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -30,7 +34,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Yield a session whose whole block is one durable transaction, or nothing."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._in_turn(), Session(self.engine, expire_on_commit=False) as session:
             begin_write(session)
             yield session
             session.commit()
@@ -41,7 +45,7 @@ class Database:
 
         Only rows that are locked with SKIP LOCKED may be changed in it, and no event recorded.
         """
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._in_turn(), Session(self.engine, expire_on_commit=False) as session:
             if self.is_sqlite:
                 begin_write(session)
             yield session
@@ -58,6 +62,22 @@ class Database:
             yield session
             session.expunge_all()  # what was read stays readable afterwards
             session.rollback()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait for the other writers of this process, which SQLite would look for ten times a second.
+
+        If it takes too long SQLite is asked all the same, and says that it is locked.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        is_ours = self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS)
+        try:
+            yield
+        finally:
+            if is_ours:
+                self._turn.release()
 
     def close(self) -> None:
         """Give back all connections."""
