@@ -10,11 +10,14 @@ from intake.archive.header import read_fields, split_header
 
 LONGEST_ID = 1000  # characters that are indexed; the raw bytes hold all of them
 LONGEST_ID_BYTES = 2000  # of these in UTF-8: an index of PostgreSQL takes no more than 2,704
+LONGEST_PART = 2000  # characters on either side of the @ of what is taken for a Message-ID
 MOST_IDS = 100  # in one message; more is an attack, and the raw bytes keep them all
 
 _BRACKETED = re.compile(r"<[^<>]*>")
 _BLANKS = re.compile(r"[\s\x00-\x20\x7f]+")
-_ADDRESS_LIKE = re.compile(r"<[^<>]{0,2000}@[^<>]{0,2000}>")
+# What nearly all of them are: in brackets, without a blank. A thread names dozens of them.
+_USUAL = re.compile(r"<[^<>\s\x00-\x20\x7f]++>")
+_ADDRESS_LIKE = re.compile(rf"<[^<>]{{0,{LONGEST_PART}}}@[^<>]{{0,{LONGEST_PART}}}>")
 _QUERY_PREFIX = re.compile(
     r"(?:(?:resent-|x-)?message-id\s*[:=]|in-reply-to\s*:|references\s*:|mid:(?://)?|mailto:"
     r"|message:(?://)?|msgid\s*[:=]|id\s*[:=])\s*",
@@ -46,6 +49,8 @@ def message_ids_of(fields: dict[str, list[str]]) -> list[str]:
 
 def normalise(text: str) -> str:
     """Return a Message-ID without brackets and blanks; the case is kept."""
+    if _USUAL.fullmatch(text):
+        return text[1:-1]
     inside = _BRACKETED.search(text)
     if inside is not None and inside[0] != "<>":
         text = inside[0]
@@ -59,6 +64,8 @@ def fold(text: str) -> str:
 
 def indexed(text: str) -> str:
     """Return a form of a Message-ID as far as it is indexed, and sought."""
+    if len(text) <= LONGEST_ID and text.isascii() and "\x00" not in text:  # as a rule
+        return text
     kept = text.replace("\x00", "\ufffd")[:LONGEST_ID]
     return kept.encode("utf-8", "replace")[:LONGEST_ID_BYTES].decode("utf-8", "ignore")
 
@@ -89,8 +96,12 @@ def parse_query(text: str) -> str:
 
 def ids_in(text: str) -> list[str]:
     """Return all `<…@…>` of a header value such as References, in order, blanks taken out."""
-    found = (_BLANKS.sub("", one) for one in _ADDRESS_LIKE.findall(text))
-    return list(dict.fromkeys(found))
+    if "@" in text and len(text) <= LONGEST_PART and _USUAL.fullmatch(text):
+        return [text]
+    found = dict.fromkeys(_ADDRESS_LIKE.findall(text))
+    if _BLANKS.search("".join(found)):
+        found = dict.fromkeys(_BLANKS.sub("", one) for one in found)
+    return list(found)
 
 
 def _unfolded(text: str) -> str:

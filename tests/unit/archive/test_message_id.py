@@ -163,3 +163,14 @@ def test_p52_ids_in_references_are_found_in_order() -> None:
 @given(st.text("<>@a \r\n", max_size=100))
 def test_ids_in_is_total(text: str) -> None:
     assert all(one.startswith("<") and "@" in one for one in ids_in(text))
+
+
+@given(st.text("<>@ab. \t\x00\xa0\u2003é", max_size=12) | plain_ids.map("<{}>".format))
+def test_an_id_is_read_the_same_with_blanks_around_it(text: str) -> None:
+    assert ids_in(text) == ids_in(f"{text} ")
+    assert normalise(text) == normalise(f"{text} ")
+
+
+@pytest.mark.parametrize("text", [f"<{'a' * 2001}@b>", f"<a@{'b' * 2001}>"])
+def test_what_is_too_long_is_no_id_among_others(text: str) -> None:
+    assert ids_in(text) == ids_in(f"{text} ") == []
