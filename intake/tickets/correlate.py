@@ -63,12 +63,12 @@ class Place:
     in_junk: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class NamedIds:
     """The Message-IDs by which a message is related to others, normalised."""
 
     own: list[str]
-    answered: list[str]
+    answered: list[str]  # only the nearest one, if that has a ticket already
     bounced: list[str]
 
 
@@ -99,6 +99,8 @@ def look_around(
 ) -> Surroundings:
     """Gather what the decisions on messages need, in a fixed number of queries.
 
+    Most replies answer a message that has a ticket: what else they refer to is not looked up.
+
     Args:
         session: a session.
         read: the archived messages with what they show.
@@ -106,13 +108,14 @@ def look_around(
     """
     around = Surroundings(open_tickets=open_tickets)
     around.named = {message.id or 0: named_ids(evidence) for message, evidence in read}
-    each = (text for one in around.named.values() for text in _all_of(one))
-    ids = dict.fromkeys(each)
-    for start in range(0, len(ids), AT_ONCE):
-        chunk = list(islice(ids, start, start + AT_ONCE))
-        _load_carriers(session, around, chunk)
-        query = select(SentMessageId).where(col(SentMessageId.message_id).in_(chunk))
-        around.sent |= {one.message_id: one for one in session.exec(query)}
+    near = dict.fromkeys(text for one in around.named.values() for text in _all_of(one))
+    _load(session, around, list(near))
+    for message, evidence in read:
+        named = around.named[message.id or 0]
+        if all(_ticket_under(around, one) is None for one in named.answered):
+            named.answered = answered_ids(evidence)
+    far = dict.fromkeys(text for one in around.named.values() for text in one.answered)
+    _load(session, around, [one for one in far if one not in near])
     around.places = _places(session, [message for message, _ in read])
     watched = select(WatchedMailbox.name, WatchedMailbox.watch_from)
     around.watch_from = dict(session.exec(watched).all())
@@ -162,16 +165,16 @@ def named_ids(evidence: "Evidence") -> NamedIds:
     """Return the Message-IDs by which a message is related to others."""
     return NamedIds(
         own=normalised(evidence.message_ids)[:MOST_OWN],
-        answered=answered_ids(evidence),
+        answered=answered_ids(evidence, most=1),
         bounced=normalised(evidence.delivery_status_of)[:MOST_ANSWERED],
     )
 
 
-def answered_ids(evidence: "Evidence") -> list[str]:
+def answered_ids(evidence: "Evidence", *, most: int = MOST_ANSWERED) -> list[str]:
     """Return what a message answers: In-Reply-To first, then References from last to first."""
     texts = chain(evidence.in_reply_to, reversed(evidence.references))
     each = (one for text in texts for one in ids_in(text) or [text])
-    return normalised(islice(each, MOST_ANSWERED))
+    return normalised(islice(each, most))
 
 
 def _all_of(named: NamedIds) -> Iterator[str]:
@@ -181,6 +184,15 @@ def _all_of(named: NamedIds) -> Iterator[str]:
 
 
 # ---- asked for at once -------------------------------------------------------------------------
+
+
+def _load(session: Session, around: Surroundings, ids: Sequence[str]) -> None:
+    """Gather who carries these Message-IDs, and which of them we sent."""
+    for start in range(0, len(ids), AT_ONCE):
+        chunk = ids[start : start + AT_ONCE]
+        _load_carriers(session, around, chunk)
+        query = select(SentMessageId).where(col(SentMessageId.message_id).in_(chunk))
+        around.sent |= {one.message_id: one for one in session.exec(query)}
 
 
 def _load_carriers(session: Session, around: Surroundings, ids: Sequence[str]) -> None:
@@ -305,13 +317,19 @@ def _answered(
 ) -> int | None:
     """Return the ticket that a message answers, by Message-IDs, then by a ticket token."""
     for one in answered:
-        carriers = around.by_id.get(one, ())
-        ticket = next((known.ticket for known in carriers if known.ticket is not None), None)
-        if ticket is None and one in around.sent:
-            ticket = around.sent[one].ticket
+        ticket = _ticket_under(around, one)
         if ticket is not None:
             return ticket
     return _by_token(session, evidence.ticket_tokens)
+
+
+def _ticket_under(around: Surroundings, message_id: str) -> int | None:
+    """Return the ticket of the oldest message under a Message-ID that has one, or of ours."""
+    carriers = around.by_id.get(message_id, ())
+    ticket = next((known.ticket for known in carriers if known.ticket is not None), None)
+    if ticket is None and message_id in around.sent:
+        ticket = around.sent[message_id].ticket
+    return ticket
 
 
 def _by_token(session: Session, tokens: Iterable[tuple[int, str]]) -> int | None:

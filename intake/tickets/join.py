@@ -87,7 +87,6 @@ def _join_follow_up(
     if not is_empty:
         _open_again(session, ticket, message, now=now)
         owed = obligations_for(message.received_at, reports=added.is_new)
-    session.add(ticket)
     detail = {
         "sha256": message.sha256,
         "received_at": message.received_at.isoformat(),

@@ -52,6 +52,9 @@ def a_mailbox(room: Room, count: int) -> list[tuple[int, Evidence]]:
         if chance.random() < 0.5:
             shown["in_reply_to"] = (f"<b{chance.randrange(count)}@x.example>",)
         if chance.random() < 0.3:
+            thread = (chance.randrange(2 * count) for _ in range(4))  # half of them nobody has
+            shown["references"] = tuple(f"<b{one}@x.example>" for one in thread)
+        if chance.random() < 0.3:
             shown["identifiers"] = crtsh(*(chance.randrange(1, 9) for _ in range(3)))
         if chance.random() < 0.2:
             shown["certificates"] = (found(chance.choice(certificates())),)
@@ -218,6 +221,26 @@ def test_one_message_id_used_thousands_of_times_is_looked_at_so_far(
     assert (copy.kind, copy.ticket) == ("copy", 4)
     assert len(room.all(Ticket)) == 12
     assert all("reused_message_id" in one.labels for one in room.all(Ticket)[:5])
+
+
+def test_behind_an_answered_message_with_a_ticket_nothing_is_looked_up(room: Room) -> None:
+    room.receive(message_id="<a@x.example>")
+    row, ids = room.archive()
+    near = room.shown(row, ids, references=("<far@x.example>", "<a@x.example>"))
+    other, ids = room.archive()
+    unknown = room.shown(other, ids, references=("<deep@x.example>", "<nobody@x.example>"))
+    sought: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
+        sought.append(repr(parameters))
+
+    event.listen(room.database.engine, "before_cursor_execute", note)
+    decide_in_batches(room, [(row, near), (other, unknown)], 2)
+    event.remove(room.database.engine, "before_cursor_execute", note)
+
+    assert [one.decision for one in room.all(Message)] == ["ticket", "follow_up", "ticket"]
+    assert not any("far@x.example" in one for one in sought)
+    assert any("deep@x.example" in one for one in sought)
 
 
 def statements(room: Room, read: list[tuple[int, Evidence]]) -> int:
