@@ -7,8 +7,8 @@ line. A block is told apart by its content; its label is only a hint, for it may
 import base64
 import binascii
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
+from typing import NamedTuple
 
 from intake.evidence.der import INTEGER, LONGEST_LENGTH, OID, SEQUENCE, begins_like_a_key, recognise
 from intake.evidence.shapes import BASE64, base64_shape, runs_of
@@ -44,33 +44,37 @@ _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/](?:[A-Za-z0-9+/_-]*[A-Za-z0-9+/_])?={0,2}\Z")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A block of base64 and what it decodes to."""
 
     start: int
     end: int
     label: str  # words between BEGIN and the dashes in upper case; "" without armour
     data: bytes  # b"" if it can't be decoded
-    complete: bool = True
-    password: bool = False  # its headers say that it is encrypted
-
-    @cached_property
-    def found(self) -> tuple[str, int] | None:
-        """Return which object of DER it is, and where that ends; None if it is none."""
-        return recognise(self.data)
+    found: tuple[str, int] | None  # which object of DER it is, and where that ends
+    secret: bool  # whether it is, or begins as, a private key
+    complete: bool
+    password: bool  # its headers say that it is encrypted
 
     @property
     def is_known(self) -> bool:
         """Tell whether it is read as what it is, so that nothing else is looked for in it."""
         return "PGP" in self.label or "PUBLIC KEY" in self.label or self.found is not None
 
-    @property
-    def secret(self) -> bool:
-        """Tell whether the block is, or begins as, a private key."""
-        if "PRIVATE" in self.label or self.data.startswith(b"openssh-key-v1\0"):
-            return True
-        return begins_like_a_key(self.data) or self.data.startswith(b"-----BEGIN")
+
+def block_of(
+    start: int, end: int, label: str, data: bytes, *, complete: bool = True, password: bool = False
+) -> Block:
+    """Return a block, told apart by its content."""
+    return Block(
+        start, end, label, data, recognise(data), _is_secret(label, data), complete, password
+    )
+
+
+def _is_secret(label: str, data: bytes) -> bool:
+    if "PRIVATE" in label or data.startswith(b"openssh-key-v1\0"):
+        return True
+    return begins_like_a_key(data) or data.startswith(b"-----BEGIN")
 
 
 def find_blocks(text: str) -> list[Block]:
@@ -84,23 +88,32 @@ def find_armoured(text: str) -> list[Block]:
     found: list[Block] = []
     if "begin" not in text.lower():
         return found
-    at = 0
-    while begin := _BEGIN.search(text, at):
-        following = _BEGIN.search(text, begin.end(), begin.end() + LONGEST_BLOCK)
-        limit = following.start() if following else begin.end() + LONGEST_BLOCK
+    following = _BEGIN.search(text)
+    while begin := following:
+        following = _BEGIN.search(text, begin.end())
+        limit = min(following.start() if following else len(text), begin.end() + LONGEST_BLOCK)
         end = _END.search(text, begin.end(), limit)
-        label = " ".join(re.sub(r"[^A-Z0-9]+", " ", begin[1].upper()).split())
-        if not _KNOWN_LABEL.search(label) or label == "PGP SIGNED MESSAGE":
-            at = begin.end()  # such as `Begin forwarded message`: prose
+        label = _label(begin[1])
+        if not label:
             continue
         body_end = end.start() if end else _end_of_base64(text, begin.end())
         body = text[begin.end() : body_end]
         at = end.end() if end else body_end
+        if following and following.start() < at:
+            following = _BEGIN.search(text, at)
+        data = _decode_body(_without_headers(body))
         found.append(
-            Block(begin.start(), at, label, _decode_body(_without_headers(body)),
-                  complete=end is not None, password="ENCRYPTED" in body[:400])
+            block_of(begin.start(), at, label, data,
+                     complete=end is not None, password="ENCRYPTED" in body[:400])
         )  # fmt: skip
     return found
+
+
+@lru_cache(maxsize=64)
+def _label(written: str) -> str:
+    """Return the label of armour in upper case; "" for prose such as `Begin forwarded message`."""
+    label = " ".join(re.sub(r"[^A-Z0-9]+", " ", written.upper()).split())
+    return label if _KNOWN_LABEL.search(label) and label != "PGP SIGNED MESSAGE" else ""
 
 
 def _decode_body(body: str) -> bytes:
@@ -154,7 +167,7 @@ def find_bare(text: str, armoured: list[Block]) -> list[Block]:
     found: list[Block] = []
     budget = WORK_PER_CHARACTER * len(text) + LONGEST_BLOCK
     done = 0
-    within = iter([*armoured, Block(len(text), len(text), "", b"")])
+    within = iter([*armoured, block_of(len(text), len(text), "", b"")])
     block = next(within)
     for start in _starts(text):
         while block.end <= start and block.start < len(text):
@@ -188,7 +201,7 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
     if not head.startswith(b"\x30"):
         end = _end_of_base64(text, start)
         data = decode_base64(text[start:end])
-        return Block(start, end, "", data, complete=False), end - start
+        return block_of(start, end, "", data, complete=False), end - start
     needed, first = _announced(head)
     if first not in _FIRST_WITHIN:
         return None, 0
@@ -196,10 +209,11 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
     data = decode_base64(collected)[:needed]
     work = end - start
     if len(data) == needed and recognise(data):
-        return Block(start, end, "", data), work
+        return block_of(start, end, "", data), work
     if begins_like_a_key(head):
         end = max(_end_of_base64(text, start), start + 42)
-        return Block(start, end, "", decode_base64(text[start:end]), complete=False), work
+        data = decode_base64(text[start:end])
+        return block_of(start, end, "", data, complete=False), work
     return None, work
 
 

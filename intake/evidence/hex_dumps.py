@@ -6,7 +6,7 @@ have it (`0x30, 0x82`, `\x30\x82`).
 
 import re
 
-from intake.evidence.armour import Block
+from intake.evidence.armour import Block, block_of
 from intake.evidence.der import begins_like_a_key, recognise
 
 LARGEST = 64 * 1024  # octets of one object
@@ -54,9 +54,9 @@ def _announced(text: str, start: int) -> int:
 def _block(text: str, start: int, needed: int) -> Block | None:
     data, end = _collect(text, start, needed)
     if len(data) == needed and recognise(data):
-        return Block(start, end, "", data)
+        return block_of(start, end, "", data)
     cut_off = len(data) < needed and begins_like_a_key(data) and not _OTHER.match(data)
-    return Block(start, end, "", data, complete=False) if cut_off else None
+    return block_of(start, end, "", data, complete=False) if cut_off else None
 
 
 def _collect(text: str, start: int, needed: int) -> tuple[bytes, int]:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 
 from intake.evidence.acme import note_revocations
@@ -82,20 +81,24 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     """Note blocks and Message-IDs of a text; return what it names, and the text without keys."""
     text = unescaped(text if text.isascii() else unmasked(text))
     armoured = find_armoured(text)
-    read = [block for block in armoured if _may_be_taken_out(block)]
-    rest = take_out(text, ((block.start, block.end) for block in read))
+    read = [block for block in armoured if block.is_known and not block.secret]
+    rest = take_out(text, [(block.start, block.end) for block in read])
     hints = look(rest.text)
-    left = [_moved(block, rest.place_of) for block in armoured if not _may_be_taken_out(block)]
-    blocks = [*left, *(find_bare(rest.text, left) if BLOCK in hints else ())]
+    blocks = [block for block in armoured if block.secret or not block.is_known]
+    blocks = _moved(blocks, rest.place_of) if read else blocks
+    blocks += find_bare(rest.text, blocks) if BLOCK in hints else []
     blocks += find_hex_blocks(rest.text) if HEX_DUMP in hints else []
     secrets = [(block.start, block.end) for block in blocks if block.secret]
     written = find_written_keys(rest.text) if WRITTEN_KEY in hints else []
     secrets += [(key.start, key.end) for key in written]
     known = [(block.start, block.end) for block in blocks if block.is_known]
     plain = blank(rest.text, [*secrets, *known])
-    blocks = sorted(
-        [*read, *(_moved(block, rest.original) for block in blocks)], key=lambda one: one.start
-    )
+    named = find_named(plain, most=gathering.room, hints=hints)
+    if read:
+        blocks = [*read, *_moved(blocks, rest.original)]
+        secrets = [(rest.original(start), rest.original(end)) for start, end in secrets]
+        named = [one._replace(offset=rest.original(one.offset)) for one in named]
+    blocks.sort(key=lambda block: block.start)
     for block in blocks:
         _add_block(block, path, gathering)
     for key in written:
@@ -104,22 +107,15 @@ def scan_text(text: str, path: str, gathering: Gathering) -> tuple[list[Named], 
     if JSON in hints:
         gathering.claim(find_claims(text, path))
         note_revocations(text, path, gathering)
-    named = [
-        one._replace(offset=rest.original(one.offset))
-        for one in find_named(plain, most=gathering.room, hints=hints)
-    ]
-    secrets = [(rest.original(start), rest.original(end)) for start, end in secrets]
     named += [one for span in secrets for one in _within_secret(text, *span)]
     named += _public_keys(text, blocks, gathering) if blocks or JSON in hints else ()
     return named, leave_out(text, secrets)
 
 
-def _may_be_taken_out(block: Block) -> bool:
-    return block.is_known and not block.secret
-
-
-def _moved(block: Block, place_of: Callable[[int], int]) -> Block:
-    return replace(block, start=place_of(block.start), end=place_of(block.end))
+def _moved(blocks: list[Block], place_of: Callable[[int], int]) -> list[Block]:
+    return [
+        block._replace(start=place_of(block.start), end=place_of(block.end)) for block in blocks
+    ]
 
 
 # ---- blocks ------------------------------------------------------------------------------------
