@@ -1,21 +1,23 @@
 """How quickly thousands of certificates in one report are linted, and how long its ticket waits.
 
-Three figures: pkilint called in this process; the same in the workers, with all cores busy; and the
-whole way of one mail with many certificates, from its delivery in Dovecot to its card in the Slack
+Three figures: pkilint by itself in plain processes, one on each core; the workers; and the whole
+way of one mail with many certificates, from its delivery in Dovecot to its card in the Slack
 stand-in, and to the last certificate linted by everything that is built in.
 
 Run: .venv/bin/python -m benchmarks.lint [COUNT]
 """
 
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing import active_children
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -24,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from intake.certificates import with_pkilint
+from benchmarks import plain_pkilint
 from intake.certificates.lint_pool import LintPool, LintTask
 from intake.certificates.linters import BUILT_IN, PKILINT
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 ISSUED = datetime(2026, 6, 1, tzinfo=UTC)
 ENDS = datetime(2026, 9, 1, tzinfo=UTC)
-SAMPLE = 500  # certificates for the rates
+SAMPLE = 300  # certificates in each turn of the rates
 
 
 def make_certificates(count: int) -> list[bytes]:
@@ -75,36 +77,29 @@ def cpu_of_workers() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def rate(work: Callable[[], int], cpu: Callable[[], float]) -> tuple[float, float]:
-    """Return how many a second a piece of work did, by the clock and by processor time.
-
-    The second figure is what one core does for us alone, also where others use the machine.
-    """
-    begun, begun_cpu = time.perf_counter(), cpu()
-    done = work()
-    return done / (time.perf_counter() - begun), done / (cpu() - begun_cpu)
-
-
 def measure_rates(ders: list[bytes]) -> None:
-    """Print the rate in this process and in the workers."""
-
-    def in_process() -> int:
-        for der in ders:
-            with_pkilint.lint_with_pkilint(der, issued_at=ISSUED)
-        return len(ders)
-
-    with_pkilint.lint_with_pkilint(ders[0], issued_at=ISSUED)  # build the validators
-    by_clock, alone = rate(in_process, time.process_time)
-    print(f"pkilint in this process: {by_clock:.0f} a second, {alone:.0f} by processor time")
+    """Print the rates of pkilint by itself and of the workers, in turns, with all cores at work."""
+    context = multiprocessing.get_context("spawn")
+    rates: dict[str, list[float]] = defaultdict(list)
     with LintPool(for_long=True) as pool:
-        list(pool.lint([LintTask(der) for der in ders[: 64 * pool.size]]))  # wake them
-        for name, wanted in (("pkilint alone", (PKILINT,)), ("everything built in", BUILT_IN)):
-            tasks = [LintTask(der, wanted=wanted) for der in ders]
-            by_clock, each = rate(lambda tasks=tasks: len(list(pool.lint(tasks))), cpu_of_workers)
-            print(
-                f"{pool.size} workers, {name}: {by_clock:.0f} a second; by processor time"
-                f" {each:.0f} for each, {each / alone:.2f} of the rate in process"
-            )
+        size = pool.size
+        together = context.Barrier(size)
+        with context.Pool(size, plain_pkilint.prepare, (together,)) as processes:
+            list(pool.lint([LintTask(der) for der in ders[: 64 * size]]))  # wake them
+            for at in range(0, len(ders), SAMPLE):
+                some = ders[at : at + SAMPLE]
+                shares = [some[number::size] for number in range(size)]
+                seconds = processes.map(plain_pkilint.seconds_for, shares, chunksize=1)
+                rates["pkilint by itself"].append(len(some) / max(seconds))
+                for name, wanted in (("pkilint", (PKILINT,)), ("everything built in", BUILT_IN)):
+                    begun = time.perf_counter()
+                    done = len(list(pool.lint([LintTask(der, wanted=wanted) for der in some])))
+                    rates[name].append(done / (time.perf_counter() - begun))
+    alone = rates.pop("pkilint by itself")
+    print(f"pkilint by itself in {size} processes: {median(alone):.0f} a second")
+    for name, each in rates.items():
+        ratio = median(one / other for one, other in zip(each, alone, strict=True))
+        print(f"{name} in {size} workers: {median(each):.0f} a second, {ratio:.2f} of that")
 
 
 def measure_report(ders: list[bytes]) -> None:
@@ -186,7 +181,7 @@ def main() -> None:
     """Print all figures."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     ders = make_certificates(count)
-    measure_rates(ders[:SAMPLE])
+    measure_rates(ders)
     measure_report(ders)
 
 

@@ -15,15 +15,14 @@ from importlib.metadata import version
 from typing import Any
 
 from cryptography import x509
-from pkilint import document as pkilint_document
 from pkilint import finding_filter, loader, pkix
 from pkilint.cabf import cabf_crl, serverauth, smime
 from pkilint.cabf.serverauth import serverauth_constants
 from pkilint.cabf.smime import smime_constants
 from pkilint.document import SubstrateDecodingFailedError
 from pkilint.pkix import certificate, crl, extension, name, ocsp
-from pyasn1.codec.der.decoder import decode as decode_slowly
 
+from intake.certificates import pkilint_changes
 from intake.certificates.findings import Finding, Severity, make_finding
 
 logging.getLogger("pkilint").setLevel(logging.CRITICAL + 1)  # tracebacks of single rules
@@ -55,23 +54,7 @@ def _pass_on(record: logging.LogRecord) -> bool:
 logging.getLogger("pkilint.validation").setLevel(logging.ERROR)
 logging.getLogger("pkilint.validation").addFilter(_pass_on)
 
-decode_quickly = pkilint_document.decode_der
-
-
-def _decode(substrate: bytes, asn1Spec: Any) -> Any:  # noqa: ANN401, N803 - as pkilint calls it
-    """Decode by pkilint's quick decoder; where that panics, by the slow one.
-
-    It does so on sound CRLs that are for some reasons only, which are NIST's test material.
-    """
-    try:
-        return decode_quickly(substrate, asn1Spec=asn1Spec)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Rust, which has no class to import
-            raise
-    return decode_slowly(substrate, asn1Spec=asn1Spec)
-
-
-pkilint_document.decode_der = _decode
+pkilint_changes.apply()
 
 
 @dataclass(frozen=True)
