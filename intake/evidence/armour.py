@@ -16,6 +16,7 @@ from intake.evidence.shapes import BASE64, base64_shape, runs_of
 LONGEST_BLOCK = 512 * 1024  # characters between BEGIN and END
 LONGEST_TOKEN_OF_PROSE = 20  # what is longer and looks like base64 is taken for base64
 SHORTEST_BARE = 24  # characters on the first line of a block without armour
+SHORTEST_HEAD = 3 + LONGEST_LENGTH  # octets: a tag, its length, and the tag of what is first within
 WORK_PER_CHARACTER = 4  # bounds the looking for blocks without armour
 
 _BEGIN = re.compile(
@@ -30,6 +31,10 @@ _KNOWN_LABEL = re.compile(
 )
 _BARE = re.compile(
     r"(?<![A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/]{22}|b3BlbnNzaC1rZXktdjE|LS0tLS1CRUdJTi)"
+)
+# A key whose base64 stands in short groups or lines.
+_BARE_IN_GROUPS = re.compile(
+    r"(?<![A-Za-z0-9+/=])M(?:I[GHI]|H[cQ]|C4|EE)[A-Za-z0-9+/]{1,20}[ \t\r\n>|]{1,6}(?=[A-Za-z0-9+/]{2})"
 )
 _BARE_FOR_URLS = re.compile(r"M[A-P][A-Za-z0-9_-]{22}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]++")  # of both alphabets
@@ -172,13 +177,17 @@ def find_bare(text: str, armoured: list[Block]) -> list[Block]:
     for start in _starts(text):
         while block.end <= start and block.start < len(text):
             block = next(within)
-        if start < done or block.start <= start or budget <= 0:
+        before = found[-1] if start < done else None
+        if block.start <= start or budget <= 0 or (before and before.complete):
             continue
         bare, work = _bare_block(text, start)
         budget -= work
-        if bare:
-            found.append(bare)
-            done = bare.end
+        if before and bare and bare.complete:
+            found[-1] = before._replace(end=start)  # it was cut off, and this comes behind it
+        elif before or not bare:
+            continue
+        found.append(bare)
+        done = bare.end
     return found
 
 
@@ -193,6 +202,7 @@ def _starts(text: str) -> list[int]:
         before = text[match.start() - 1 : match.start()]
         if ("-" in match[0] or "_" in match[0]) and not (before.isalnum() or before in ("+", "/")):
             starts.append(match.start())
+    starts += [match.start() for match in _BARE_IN_GROUPS.finditer(text)]
     return sorted(starts)
 
 
@@ -202,6 +212,8 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
         end = _end_of_base64(text, start)
         data = decode_base64(text[start:end])
         return block_of(start, end, "", data, complete=False), end - start
+    if len(head) < SHORTEST_HEAD:
+        return None, 0
     needed, first = _announced(head)
     if first not in _FIRST_WITHIN:
         return None, 0
@@ -211,10 +223,22 @@ def _bare_block(text: str, start: int) -> tuple[Block | None, int]:
     if len(data) == needed and recognise(data):
         return block_of(start, end, "", data), work
     if begins_like_a_key(head):
-        end = max(_end_of_base64(text, start), start + 42)
+        end = max(_end_of_base64(text, start), _end_of_groups(text, start), start + 42)
         data = decode_base64(text[start:end])
         return block_of(start, end, "", data, complete=False), work
     return None, work
+
+
+def _end_of_groups(text: str, start: int) -> int:
+    """Return where groups of base64 stop that are as long as the first."""
+    at = start
+    length = 0
+    while token := _TOKEN.match(text, at, start + LONGEST_BLOCK):
+        if len(token[1]) != (length or len(token[1])) or not _BASE64_TOKEN.match(token[1]):
+            break
+        length = len(token[1])
+        at = token.end()
+    return at
 
 
 def _announced(head: bytes) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from itertools import islice
 from intake.archive.message_id import ids_in
 from intake.evidence import old_office, pdf, rich_text, tnef
 from intake.evidence.containers import Member, archive_kind, open_archive
-from intake.evidence.der import read_signed, recognise
+from intake.evidence.der import keys_within, read_signed, recognise
 from intake.evidence.entities import parse
 from intake.evidence.gathering import Gathering
 from intake.evidence.headers import decode_bytes
@@ -56,6 +56,8 @@ def read_content(piece: Piece, gathering: Gathering) -> list[Piece]:
         if within is not None:
             return within
     _not_read(piece, gathering)
+    for what, key in keys_within(piece.data):
+        add_object(what, key, piece.path, gathering)
     return _read_armour_within(piece, gathering) if _BEGIN in piece.data else []
 
 

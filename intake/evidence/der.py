@@ -5,6 +5,7 @@ that are not minimal, indefinite lengths, and contents of any kind are accepted.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 SEQUENCE, SET, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x30, 0x31, 0x02, 0x03, 0x04, 0x06
@@ -28,6 +29,11 @@ _KEY_START = re.compile(
     rb"|\x30" + _LENGTH + rb"\x06[\x09\x0a]\x2a\x86\x48\x86\xf7\x0d\x01(?:\x05|\x0c\x01))",
     re.DOTALL,
 )
+
+_KEY_WITHIN = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01][\x02\x30\x04]", re.DOTALL
+)
+MOST_TRIED_WITHIN = 10_000
 
 
 class Element(NamedTuple):
@@ -153,6 +159,20 @@ def _oid(data: bytes, sequence: Element) -> bytes:
 def begins_like_a_key(data: bytes) -> bool:
     """Tell whether bytes, perhaps cut off, begin as a private key does."""
     return _KEY_START.match(data) is not None
+
+
+def keys_within(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield private keys that stand in bytes of any kind: which they are, and their bytes."""
+    at = 0
+    for _ in range(MOST_TRIED_WITHIN):
+        start = _KEY_WITHIN.search(data, at)
+        if start is None:
+            return
+        at = start.start() + 1
+        found = recognise(data, start.start())
+        if found and found[0] in PRIVATE_KEYS:
+            yield found[0], data[start.start() : found[1]]
+            at = found[1]
 
 
 def spki_of_csr(data: bytes) -> bytes | None:

@@ -176,6 +176,7 @@ def _is_noise(text: str, run: Run) -> bool:
 
 def _is_part_of_name(text: str, run: Run) -> bool:
     before = re.split(r"[\s<>,;]", text[max(0, run.start - 80) : run.start])[-1]
+    before = before.removesuffix("@sha256:")  # of an image of a container
     after = re.split(r"[\s<>,;]", text[run.end : run.end + 80])[0]
     return "@" in before or "@" in after or before.startswith("cid:")
 

@@ -27,10 +27,13 @@ _LONG_GROUPS = rf"[0-9a-f]{{8}}{_SEPARATOR}[0-9a-f]{{8}}"
 
 
 _HINTS = {
-    BLOCK: "begin|[a-z0-9+/]{24}|m[a-p][a-z0-9_-]{22}",  # the last in the alphabet for URLs
+    BLOCK: (
+        "begin|[a-z0-9+/]{24}|m[a-p][a-z0-9_-]{22}"  # the last in the alphabet for URLs
+        r"|(?-i:M(?:I[GHI]|H[cQ]|C4|EE)[A-Za-z0-9+/]{1,20}[ \t\r\n>|]{1,6}[A-Za-z0-9+/]{2})"
+    ),
     WRITTEN_KEY: '"kty"|privateexponent|priv:|prime1|private-lines|</d>',
     JSON: '"(?:payload|kty)"',
-    LINK: r"://|%3a%2f%2fcrt\.sh|crt\.sh|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\[:\]|\[://\]",
+    LINK: r"://|%3a%2f%2fcrt\.sh|crt\.sh|\[\.\]|\(\.\)|\{\.\}|[\[({]dot[\])}]|\[:\]|\[://\]",
     CERTIFICATE_ID: "crt",
     PIN: "sha256",
     SERIAL: "|".join(SERIAL_WORDS),

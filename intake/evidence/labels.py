@@ -15,8 +15,9 @@ _KEY_HASH = re.compile(
 )
 _OTHER = re.compile(
     r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|changes (?:up to|since)"
-    r"|\btree\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b|--hash|checksum"
-    r"|\bdigest:",
+    r"|\btree\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btx(?:id|hash)?\b|boundary|message-?id|modulus|\bnonce\b|--hash|checksum"
+    r"|\bdigest:|\w@sha256:|\brev\b|\bhead\b|\bmerge[ds]?\b|\bbranch\b|\bblock ?hash|\bipfs\b|\betag\b|\btokens?\b|\bsession\b"
+    r"|\bapi[ _-]?key\b|unsubscribe",
     re.IGNORECASE,
 )
 # Fingerprints of other keys, as people have them below their names, and addresses of money; only
@@ -31,8 +32,9 @@ _CERTIFICATE = re.compile(
 _SAYS_FINGERPRINT = re.compile(r"finger ?print|thumb ?print|certificate|\bcert\b", re.IGNORECASE)
 # One of these stands in whatever is looked for above; before most values none does.
 _HINTS = (
-    "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "revision", "changes", "tree", "gp", "md5", "uid",
-    "transact", "txid", "bound", "messag", "modul", "nonce", "--hash", "checksum", "digest:", "ssh", "wallet", "eth",
+    "key", "spki", "pin", "log", "ski", "aki", "commit", "git", "changes", "tree", "gp", "md5", "uid",
+    "transact", "tx", "bound", "messag", "modul", "nonce", "--hash", "checksum", "digest:", "@sha256:", "rev", "head", "merge", "branch",
+    "block", "ipfs", "etag", "token", "session", "subscribe", "ssh", "wallet", "eth",
     "btc", "usdt", ") =", ")=", "schlüssel", "publi", "públi", "pubbli", "offentlig", "veřejn", "ключ", "公", "공개",
 )  # fmt: skip
 # What `sha256sum` prints, in both forms, for files that are no certificate.

@@ -20,6 +20,7 @@ Named = tuple[str, str]
 _HEX = re.compile(r"[0-9A-Fa-f]+\Z")
 _PIN = re.compile(r"sha256/([A-Za-z0-9+/ _-]{43})=?\Z")
 _DOMAIN = re.compile(r"(?:[*%]\.)?((?:[\w-]+\.)+[\w-]{2,})\Z")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+\Z")  # one number, as people write it
 _IDS = frozenset({"d", "c", "id", "asn1", "graph", "nodes", "h", "pv"})
 _NAMES = frozenset({"identity", "commonname", "cn", "dnsname", "domain"})
 _CENSYS = re.compile(r"(?<![0-9A-Za-z])((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})(?![0-9A-Za-z])")
@@ -58,6 +59,7 @@ def _read_crtsh(path: str, query: str) -> list[Named]:
     found: list[Named] = []
     for name, text in query_pairs(query):
         is_pin = text.startswith("sha256/")  # its `+` were read as blanks
+        text = text.replace(",", "") if _THOUSANDS.match(text) else text  # noqa: PLW2901
         for value in [text] if is_pin else re.split(r"[,;\s]+", text):
             found += _read_parameter(name, _without_soft_break(value))
     bare = _BARE.match(unquote(path))

@@ -16,7 +16,7 @@ LABEL_BEFORE, LABEL_AFTER = 24, 40  # characters of a label around the word that
 MOST_DIGITS = 51  # decimal digits of 21 octets
 
 LABEL = (
-    r"(?:serial(?:[ _-]?numbers?|[ _-]?nos?\.?|[ _-]?nrs?\.?|s|[ _-]?#)?(?!i)|serien[ -]?(?:nummern?|nr\.?)|serienummers?|seriennumre|serienumre"
+    r"(?:s/n(?!\w)|serial(?:[ _-]?numbers?|[ _-]?nos?\.?|[ _-]?nrs?\.?|s|[ _-]?#)?(?!i)|serien[ -]?(?:nummern?|nr\.?)|serienummers?|seriennumre|serienumre"
     r"|(?:num[eé]ros?|n\s?[°º]|no\.?) de s[eé]rie|n[uú]m(?:ero)?s?\.? de s[eé]rie|n\.?\s?[°º] de s[eé]rie|num[aă]r(?:ul)? de serie"
     r"|numer[oi] (?:di serie|serial[ei]?)|numery? seryjn[ey]|sériov(?:é|á) čísl[oa]|sarjanumerot?|sorozatszám(?:ok)?|seri numara(?:sı|ları)"
     r"|сери(?:йн|јск|ен)\w* номер\w*|серійн\w* номер\w*|シリアル(?:番号|ナンバー)|序列[号號]|序號|일련 ?번호|시리얼 ?번호|الرقم التسلسلي|מספר סידורי"
@@ -24,10 +24,11 @@ LABEL = (
     r"|số (?:sê|xê)[ -]?ri|หมายเลข(?:ซีเรียล|ประจำเครื่อง)|सीरियल (?:नंबर|नम्बर|संख्या)|क्रम ?संख्या)"
 )
 _LABEL = re.compile(rf"(?<![a-z]){LABEL}(?![a-z])", re.IGNORECASE)
-# In a subject name this is the number in a trade register.
-_ATTRIBUTE = re.compile(r"serialNumber\s?=")
+# In a subject name this is the number in a trade register, and on goods it is one of another kind.
+_OF_OTHERS_TOO = re.compile(r"serialNumber\s?=|[sS]/[nN]")
+SHORTEST_UNLIKE_OTHERS = 14  # hex digits: 7 octets were seen in reports
 HINTS = (
-    "seri", "seryjn", "sarjanum", "sorozat", "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
+    "seri", "s/n", "seryjn", "sarjanum", "sorozat", "série", "sériov", "сери", "сері", "シリアル", "序列", "序號", "일련", "시리얼", "التسلسلي", "סידורי",
     "σειριακ", "sērij", "seeria", "số ", "ซีเรียล", "ประจำเครื่อง", "सीरियल", "संख्या",
 )  # fmt: skip
 _LEAD = re.compile(
@@ -66,12 +67,20 @@ def find_serials(text: str, *, most: int = MOST) -> list[Serial]:
     at = 0
     while len(found) < most and (label := search_near(_LABEL, text, places, at)):
         at = label.end()
-        if _ATTRIBUTE.match(text, label.start()):
-            continue
-        for serial in _values(text, at):
+        serials = _values(text, at)
+        if _OF_OTHERS_TOO.match(text, label.start()):
+            serials = [one for one in serials if _is_unlike_others(text, one)]
+        for serial in serials:
             found.append(serial)
             at = serial.end
     return found
+
+
+def _is_unlike_others(text: str, serial: Serial) -> bool:
+    """Tell whether a value is as long as those of certificates, and written as they are."""
+    written = text[serial.start : serial.end].lower().removeprefix("0x")
+    digits = sum(map(str.isalnum, written))
+    return digits >= SHORTEST_UNLIKE_OTHERS and not written.isdigit()
 
 
 def places_of(text: str, hints: tuple[str, ...]) -> list[int]:

@@ -98,6 +98,31 @@ def test_a_key_without_its_armour_is_recognised(text, kind, key):
     assert not shows_key(evidence, text)
 
 
+@pytest.mark.parametrize("apart", [" ", "  ", "\r\n", "\r\n> "])
+@pytest.mark.parametrize("length", [4, 5, 8, 10, 20])
+@pytest.mark.parametrize(("text", "kind", "key"), [one for one in FORMS if one[1] != "openssh"])
+def test_a_key_without_its_armour_is_recognised_in_groups(text, kind, key, length, apart):
+    plain = "".join(line for line in text.splitlines() if "-----" not in line)
+    groups = [plain[at : at + length] for at in range(0, len(plain), length)]
+    whole = read(f"Key:\n{apart.join(groups)}\n\nRegards, see https://crt.sh/?id=5\n")
+    cut = read(f"Key:\n{apart.join(groups[: len(groups) * 2 // 3])} ...\n")
+
+    assert [(one.kind, one.spki_sha256) for one in whole.private_keys] == [(kind, spki(key))]
+    assert whole.values_of("crtsh_id") == ("5",)
+    assert not shows_key(whole, text)
+    assert not shows_key(cut, text)
+
+
+def test_a_key_that_is_cut_off_does_not_swallow_the_one_behind_it():
+    [first, *_] = [line for line in PKCS8.splitlines() if "-----" not in line]
+    whole = [line for line in FORMS[1][0].splitlines() if "-----" not in line]
+    evidence = read("\n".join(["Key:", first[:20], *whole, "", "Regards"]))
+
+    assert {one.spki_sha256 for one in evidence.private_keys} == {None, spki(RSA)}
+    assert "Regards" in evidence.text
+    assert not shows_key(evidence, PKCS8)
+
+
 @pytest.mark.parametrize("lines", range(1, 12))
 @pytest.mark.parametrize("armoured", [True, False])
 def test_a_key_that_is_cut_off_is_left_out_to_the_end_of_its_base64(lines, armoured):

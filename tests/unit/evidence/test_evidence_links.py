@@ -21,6 +21,8 @@ SERIAL = "03a1b2c3d4e5f60718293a4b5c6d7e8f9012"
         ("http://crt.sh/?ID=5&OPT=x509lint", [("crtsh_id", "5")]),
         ("https://crt.sh/?opt=cablint,x509lint,zlint,ocsp&amp;id=7", [("crtsh_id", "7")]),
         ("https://crt.sh/?d=19429431", [("crtsh_id", "19429431")]),
+        ("https://crt.sh/?id=19429431,626981823", [("crtsh_id", "19429431"), ("crtsh_id", "626981823")]),
+        ("https://crt.sh/?id=19%2C429%2C431", [("crtsh_id", "19429431")]),
         (f"https://crt.sh/?d={H64}", [("sha256", H64)]),
         (f"https://crt.sh/?c={H40}", [("sha1", H40)]),
         ("https://crt.sh/?c=12", [("crtsh_id", "12")]),

@@ -54,7 +54,9 @@ def test_noise_is_no_report_by_its_words_and_may_be_called_spam():
         f"{H64}  tool-1.2.tar.gz", f"{H64} *tool.zip", f"SHA256 (tool.tar.xz) = {H64}", f"SHA1 (tool.iso) = {H40}",
         f"tool==1.0 --hash=sha256:{H64}", f"image@sha256:{H64}", f"changes up to {H40}:", f"PGP fingerprint: {GROUPS40}",
         f"GPG Key fingerprint = {H40.upper()}", f"Key fingerprint = {GROUPS40}", f"pay to 0x{H40}", f"txid {H64}",
-        f"BTC wallet {H64}",
+        f"BTC wallet {H64}", f"HEAD is now at {H40}", f"at rev {H40}", f"merge {H40}", f"branch main ({H40})",
+        f"tx {H64}", f"block hash: {H64}", f"ipfs://{H64}", f'ETag: "{H40}"', f"session id {H64}", f"token: {H64}",
+        f"api_key={H40}", f"your code to unsubscribe is {H40}",
     ],
 )  # fmt: skip
 def test_checksums_commits_and_other_fingerprints_are_listed_and_no_more(text):
@@ -65,8 +67,14 @@ def test_checksums_commits_and_other_fingerprints_are_listed_and_no_more(text):
     ("text", "kind"),
     [
         (f"{H64}  leaf.der", "sha256"), (f"SHA256 (leaf.cer) = {H64}", "sha256"),
+        (f"The HEAD of the branch serves a certificate {H64}", "sha256"),
+        (f"session with the certificate {H40}", "sha1"), (f"token fingerprint {H64}", "sha256"),
         (f"GPG-signed mail. Certificate fingerprint: {H40}", "sha1"), (f"SHA-256 hash {H64}", "sha256"),
     ],
 )  # fmt: skip
 def test_what_may_be_a_certificate_is_still_one(text, kind):
     assert [one.kind for one in find_named(text) if one.kind in ("sha1", "sha256")] == [kind]
+
+
+def test_the_digest_of_an_image_of_a_container_is_listed():
+    assert [one.kind for one in find_named(f"FROM app.example/x:1@sha256:{H64}")][-1] == "hex"

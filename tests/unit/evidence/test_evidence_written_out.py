@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +140,21 @@ def test_armour_in_a_file_of_another_kind_is_read(around):
     assert [one.sha256 for one in evidence.certificates] == [sha256(DER).hexdigest()]
     assert len(evidence.unreadable_parts) == 1
     assert not shows(evidence, KEY)
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_key_in_der_within_a_file_of_another_kind_is_read(form):
+    der = load_der_private_key(KEY, None).private_bytes(Encoding.DER, form, NoEncryption())
+    evidence = extract_evidence(with_attachment(b"\0\x30\x82\1" * 99 + der + b"\0" * 9, "dump.bin"))
+
+    assert [one.part for one in evidence.private_keys] == ["1.2"]
+    assert evidence.private_keys[0].spki_sha256
+    assert len(evidence.unreadable_parts) == 1
+
+
+def test_beginnings_of_keys_without_end_are_looked_at_so_many_times():
+    begun = bytes.fromhex("30820001020100020100")
+    assert not extract_evidence(with_attachment(b"\0" * 9 + begun * 300_000, "x")).private_keys
 
 
 def test_a_key_in_hex_that_is_cut_off_is_not_shown():
