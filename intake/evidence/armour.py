@@ -34,7 +34,7 @@ _BARE = re.compile(
 )
 # A key whose base64 stands in short groups or lines.
 _BARE_IN_GROUPS = re.compile(
-    r"(?<![A-Za-z0-9+/=])M(?:I[GHI]|H[cQ]|C4|EE)[A-Za-z0-9+/]{1,20}[ \t\r\n>|]{1,6}(?=[A-Za-z0-9+/]{2})"
+    r"M(?<![A-Za-z0-9+/=]M)(?:I[GHI]|H[cQ]|C4|EE)[A-Za-z0-9+/]{1,20}[ \t\r\n>|]{1,6}(?=[A-Za-z0-9+/]{2})"
 )
 _BARE_FOR_URLS = re.compile(r"M[A-P][A-Za-z0-9_-]{22}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]++")  # of both alphabets
