@@ -11,6 +11,7 @@ MESSAGES = 250  # more than one batch
 
 
 def test_the_first_messages_are_read_before_the_last_are_fetched(world: World) -> None:
+    """Of 250 messages, those of the first batch have tickets while the others are on their way."""
     for number in range(MESSAGES):
         world.dovecot.deliver(
             make_message(
