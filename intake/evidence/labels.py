@@ -15,9 +15,14 @@ _KEY_HASH = re.compile(
 )
 _OTHER = re.compile(
     r"key ?id(?:entifier)?\b|keyid|log ?id\b|\bski\b|\baki\b|\bcommit|\bgit\b|revision|changeset|changes (?:up to|since)"
-    r"|\btree\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btx(?:id|hash)?\b|boundary|message-?id|modulus|\bnonce\b|--hash|checksum"
-    r"|\bdigest:|\w@sha256:|\brev\b|\bhead\b|\bmerge[ds]?\b|\bbranch\b|\bblock ?hash|\bipfs\b|\betag\b|\btokens?\b|\bsession\b"
-    r"|\bapi[ _-]?key\b|unsubscribe",
+    r"|\btree\b|\bmd5\b|\buuid\b|\bguid\b|transaction|\btxid\b|boundary|message-?id|modulus|\bnonce\b|--hash|checksum"
+    r"|\bdigest:|\w@sha256:",
+    re.IGNORECASE,
+)
+# Words that reports use too: only right before a value they say what it is.
+_OTHER_RIGHT_BEFORE = re.compile(
+    r"(?:\brev|\bhead(?: is)?(?: now)? at|\bmerge[ds]?|\bbranch [\w./-]{1,40} (?=\()|\btx(?:hash)?|\bblock ?hash|\bipfs\b[\w ]{0,20}"
+    r"|\betag|\btokens?|\bsession(?: ?id)?|\bapi[ _-]?key|\bunsubscribe)(?: is| code| code is)?[\s:=\"'(/#-]*\Z",
     re.IGNORECASE,
 )
 # Fingerprints of other keys, as people have them below their names, and addresses of money; only
@@ -74,6 +79,8 @@ def _by_words(near: str, before: str, digits: int) -> str:
         return (
             OTHER if digits == SHA1_DIGITS or "finger" not in near[another - 12 :].lower() else KEY
         )
+    if _OTHER_RIGHT_BEFORE.search(near):
+        return OTHER
     other = _last(_OTHER, near)
     return OTHER if other > _last(_SAYS_FINGERPRINT, near) else FINGERPRINT
 

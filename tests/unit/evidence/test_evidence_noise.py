@@ -56,7 +56,7 @@ def test_noise_is_no_report_by_its_words_and_may_be_called_spam():
         f"GPG Key fingerprint = {H40.upper()}", f"Key fingerprint = {GROUPS40}", f"pay to 0x{H40}", f"txid {H64}",
         f"BTC wallet {H64}", f"HEAD is now at {H40}", f"at rev {H40}", f"merge {H40}", f"branch main ({H40})",
         f"tx {H64}", f"block hash: {H64}", f"ipfs://{H64}", f'ETag: "{H40}"', f"session id {H64}", f"token: {H64}",
-        f"api_key={H40}", f"your code to unsubscribe is {H40}",
+        f"api_key={H40}", f"unsubscribe code {H40}",
     ],
 )  # fmt: skip
 def test_checksums_commits_and_other_fingerprints_are_listed_and_no_more(text):
@@ -67,7 +67,8 @@ def test_checksums_commits_and_other_fingerprints_are_listed_and_no_more(text):
     ("text", "kind"),
     [
         (f"{H64}  leaf.der", "sha256"), (f"SHA256 (leaf.cer) = {H64}", "sha256"),
-        (f"The HEAD of the branch serves a certificate {H64}", "sha256"),
+        (f"The HEAD of the branch serves {H64}", "sha256"), (f"found in a merge of both lists: {H64}", "sha256"),
+        (f"for our session on Monday, {H40}", "sha1"),
         (f"session with the certificate {H40}", "sha1"), (f"token fingerprint {H64}", "sha256"),
         (f"GPG-signed mail. Certificate fingerprint: {H40}", "sha1"), (f"SHA-256 hash {H64}", "sha256"),
     ],
