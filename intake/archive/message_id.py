@@ -73,6 +73,9 @@ def indexed(text: str) -> str:
 def index_entry(original: str) -> dict[str, str]:
     """Return the columns under which a message with this Message-ID is found."""
     normalised = normalise(original)
+    if len(original) <= LONGEST_ID and original.isascii() and "\x00" not in original:
+        folded = normalised.lower()  # of ASCII the same as folded
+        return {"original": original, "normalised": normalised, "folded": folded}
     return {
         "original": indexed(original),
         "normalised": indexed(normalised),
@@ -99,7 +102,10 @@ def ids_in(text: str) -> list[str]:
     if "@" in text and len(text) <= LONGEST_PART and _USUAL.fullmatch(text):
         return [text]
     found = dict.fromkeys(_ADDRESS_LIKE.findall(text))
-    if _BLANKS.search("".join(found)):
+    together = "".join(found)
+    if (
+        not together.isprintable() or " " in together
+    ):  # few have blanks; a pattern is slow to say so
         found = dict.fromkeys(_BLANKS.sub("", one) for one in found)
     return list(found)
 

@@ -8,6 +8,7 @@ out once for each table, and an instant that stands in many rows is written once
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect, Table
@@ -32,6 +33,13 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
     connection.exec_driver_sql(insertion.sql, insertion.parameters(rows))
 
 
+def _values_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these columns out of a row."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
+
+
 class _Insertion:
     """A statement that inserts rows into a table, and how its parameters are made."""
 
@@ -42,6 +50,7 @@ class _Insertion:
         self.sql = str(compiled)
         self._is_positional = compiled.positional
         self._names = tuple(compiled.positiontup or names)
+        self._values = _values_of(self._names)
         self._instants: list[int] = []
         self._others: list[tuple[int, Write]] = []
         for place, name in enumerate(self._names):
@@ -52,6 +61,7 @@ class _Insertion:
                 self._instants.append(place)
             elif write is not None and not isinstance(type_, AutoString):  # text is sent as it is
                 self._others.append((place, write))
+        self._are_sent_as_they_are = self._is_positional and not self._instants and not self._others
 
     @classmethod
     @lru_cache(maxsize=200)
@@ -61,10 +71,12 @@ class _Insertion:
 
     def parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return rows as the driver takes them."""
+        if self._are_sent_as_they_are:
+            return list(map(self._values, rows))
         written: dict[datetime | None, Any] = {None: None}
         parameters: list[Any] = []
         for row in rows:
-            values = [row[name] for name in self._names]
+            values = list(self._values(row))
             for place in self._instants:
                 instant = values[place]
                 if instant not in written:
