@@ -103,9 +103,7 @@ def ids_in(text: str) -> list[str]:
         return [text]
     found = dict.fromkeys(_ADDRESS_LIKE.findall(text))
     together = "".join(found)
-    if (
-        not together.isprintable() or " " in together
-    ):  # few have blanks; a pattern is slow to say so
+    if " " in together or not together.isprintable():  # few have blanks; a pattern is slow here
         found = dict.fromkeys(_BLANKS.sub("", one) for one in found)
     return list(found)
 
