@@ -21,7 +21,7 @@ from intake.evidence.extract import Limits, extract_evidence
 from intake.workers import Worker, WorkerFailure
 
 MB = 1_000_000
-PIECE_OF_WORK = 0.05  # seconds that one piece of ours takes on the machine of the measurements
+PIECE_OF_WORK = 0.0125  # seconds that one piece of ours takes on the machine of the measurements
 HEAD = b"From: rita@reporter.example\r\nSubject: hostile\r\nMessage-ID: <h@x>\r\n"
 LINK = b"https://crt.sh/?id=19429431\r\n"
 Make = Callable[[int], bytes]
@@ -394,7 +394,7 @@ def read(raw: bytes) -> tuple[float, int, str, float]:
 def _slowness() -> float:
     """Return how much longer a piece of work takes than on the machine of the measurements."""
     before = time.process_time()
-    _ = {str(number): number for number in range(200_000)}
+    _ = {str(number): number for number in range(50_000)}
     return (time.process_time() - before) / PIECE_OF_WORK
 
 

@@ -93,6 +93,7 @@ def find_armoured(text: str) -> list[Block]:
     found: list[Block] = []
     if "begin" not in text.lower():
         return found
+    done = 0
     following = _BEGIN.search(text)
     while begin := following:
         following = _BEGIN.search(text, begin.end())
@@ -107,10 +108,14 @@ def find_armoured(text: str) -> list[Block]:
         if following and following.start() < at:
             following = _BEGIN.search(text, at)
         data = _decode_body(_without_headers(body))
+        start = begin.start()
+        if "PRIVATE" in label and not data:
+            start = _start_of_base64(text, start, done)
         found.append(
-            block_of(begin.start(), at, label, data,
+            block_of(start, at, label, data,
                      complete=end is not None, password="ENCRYPTED" in body[:400])
         )  # fmt: skip
+        done = at
     return found
 
 
@@ -154,6 +159,24 @@ def _end_of_base64(text: str, start: int) -> int:
             alone = text[token.end() : token.end() + 1] in ("", "\r", "\n")
             return token.end() if alone and at > start else at
         at = token.end()
+    return at
+
+
+def _start_of_base64(text: str, at: int, floor: int) -> int:
+    """Return where the base64 begins that stands between `END` and a `BEGIN` at a place.
+
+    So it does where the lines of a key are in reverse; elsewhere the place itself is returned.
+    """
+    start = at
+    while start > floor:
+        line_start = max(text.rfind("\n", floor, start - 1) + 1, floor)
+        line = text[line_start:start].strip(" \t\r\n>|")
+        if _END.match(line):
+            return start if "PRIVATE" in line.upper() else at
+        is_own_line = start == at and not line  # what quotes the line that the place is on
+        if not is_own_line and not _BASE64_TOKEN.match(line):
+            return at
+        start = line_start
     return at
 
 

@@ -34,7 +34,7 @@ def lint(der: bytes):
 @pytest.mark.parametrize("name", FILES)
 def test_the_findings_are_those_of_asking_every_validator(name, monkeypatch):
     der = (CERTIFICATES / name).read_bytes()
-    damaged = [der[:at] + bytes([der[at] ^ 0x15]) + der[at + 1 :] for at in range(4, len(der), 97)]
+    damaged = [der[:at] + bytes([der[at] ^ 0x15]) + der[at + 1 :] for at in range(4, len(der), 211)]
     quickly = [lint(one) for one in (der, *damaged)]
 
     monkeypatch.setattr(ValidatorContainer, "_validate_rec", ask_all)

@@ -98,8 +98,8 @@ def test_a_key_without_its_armour_is_recognised(text, kind, key):
     assert not shows_key(evidence, text)
 
 
-@pytest.mark.parametrize("apart", [" ", "  ", "\r\n", "\r\n> "])
-@pytest.mark.parametrize("length", [4, 5, 8, 10, 20])
+@pytest.mark.parametrize("apart", [" ", "\r\n> "])
+@pytest.mark.parametrize("length", [4, 5, 16])
 @pytest.mark.parametrize(("text", "kind", "key"), [one for one in FORMS if one[1] != "openssh"])
 def test_a_key_without_its_armour_is_recognised_in_groups(text, kind, key, length, apart):
     plain = "".join(line for line in text.splitlines() if "-----" not in line)
@@ -111,6 +111,18 @@ def test_a_key_without_its_armour_is_recognised_in_groups(text, kind, key, lengt
     assert whole.values_of("crtsh_id") == ("5",)
     assert not shows_key(whole, text)
     assert not shows_key(cut, text)
+
+
+def test_a_key_whose_lines_are_in_reverse_is_left_out():
+    lines = [f"> {line}" for line in PKCS8.splitlines()][::-1]
+    evidence = read("\r\n".join(["See https://crt.sh/?id=5 of mine:", *lines, "", "Regards"]))
+
+    assert [one.spki_sha256 for one in evidence.private_keys] == [None]
+    assert evidence.values_of("crtsh_id") == ("5",)
+    assert "of mine" in evidence.text
+    assert "Regards" in evidence.text
+    shown = "".join(char for char in evidence.text if char.isalnum())
+    assert not any("".join(filter(str.isalnum, one))[:30] in shown for one in lines[1:-2])
 
 
 def test_a_key_that_is_cut_off_does_not_swallow_the_one_behind_it():
