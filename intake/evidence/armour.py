@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from intake.evidence.der import INTEGER, LONGEST_LENGTH, OID, SEQUENCE, begins_like_a_key, recognise
-from intake.evidence.shapes import BASE64, base64_shape, runs_of
+from intake.evidence.shapes import BASE64, base64_shape, lowered, runs_of
 
 LONGEST_BLOCK = 512 * 1024  # characters between BEGIN and END
 LONGEST_TOKEN_OF_PROSE = 20  # what is longer and looks like base64 is taken for base64
@@ -19,6 +19,9 @@ SHORTEST_BARE = 24  # characters on the first line of a block without armour
 SHORTEST_HEAD = 3 + LONGEST_LENGTH  # octets: a tag, its length, and the tag of what is first within
 WORK_PER_CHARACTER = 4  # bounds the looking for blocks without armour
 
+FEWEST_DASHES, MOST_DASHES = 2, 10  # on either side of BEGIN and END
+
+_DASHES = "-–—"
 _BEGIN = re.compile(
     r"[-–—]{2,10}+[ \t]?BEGIN[ \t\r\n>|]([A-Za-z0-9 \t\r\n>|]{0,60}?)[ \t]?[-–—]{2,10}+",
     re.IGNORECASE,
@@ -26,6 +29,7 @@ _BEGIN = re.compile(
 _END = re.compile(
     r"[-–—]{2,10}+[ \t]?END[ \t\r\n>|][A-Za-z0-9 \t\r\n>|]{0,60}?[ \t]?[-–—]{2,10}+", re.IGNORECASE
 )
+_LINES = {"begin": _BEGIN, "end": _END}
 _KNOWN_LABEL = re.compile(
     r"\b(?:CERTIFICATE|CRL|KEY|REQUEST|PKCS7|PKCS12|CMS|PGP|SSH|PARAMETERS)\b"
 )
@@ -45,6 +49,7 @@ _HEADER = re.compile(r"[ \t>|]*(?:Proc-Type|DEK-Info|Comment|Version|Hash|Charse
 _NUMBERED = re.compile(r"^[ \t>|]*\d{1,4}[.:)]?[ \t]+(?=[A-Za-z0-9+/]|\Z)", re.MULTILINE)
 _FIRST_WITHIN = (SEQUENCE, INTEGER, OID)
 _NOT_BASE64 = re.compile(r"</?[A-Za-z][^<>]{0,40}>|[^A-Za-z0-9+/\\]+|\\[rn]?")
+_ONLY_BASE64 = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
 _HEX_ONLY = re.compile(r"[0-9A-Fa-f]{32,}\Z")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/](?:[A-Za-z0-9+/_-]*[A-Za-z0-9+/_])?={0,2}\Z")
 
@@ -91,22 +96,21 @@ def find_blocks(text: str) -> list[Block]:
 def find_armoured(text: str) -> list[Block]:
     """Return the blocks between `BEGIN` and `END`, in order."""
     found: list[Block] = []
-    if "begin" not in text.lower():
-        return found
+    lower = lowered(text)
     done = 0
-    following = _BEGIN.search(text)
+    following = _line("begin", text, lower, 0, len(text))
     while begin := following:
-        following = _BEGIN.search(text, begin.end())
-        limit = min(following.start() if following else len(text), begin.end() + LONGEST_BLOCK)
-        end = _END.search(text, begin.end(), limit)
+        following = _line("begin", text, lower, begin.end(), len(text))
         label = _label(begin[1])
         if not label:
             continue
+        limit = min(following.start() if following else len(text), begin.end() + LONGEST_BLOCK)
+        end = _line("end", text, lower, begin.end(), limit)
         body_end = end.start() if end else _end_of_base64(text, begin.end())
         body = text[begin.end() : body_end]
         at = end.end() if end else body_end
         if following and following.start() < at:
-            following = _BEGIN.search(text, at)
+            following = _line("begin", text, lower, at, len(text))
         data = _decode_body(_without_headers(body))
         start = begin.start()
         if "PRIVATE" in label and not data:
@@ -119,6 +123,21 @@ def find_armoured(text: str) -> list[Block]:
     return found
 
 
+def _line(word: str, text: str, lower: str, at: int, limit: int) -> re.Match[str] | None:
+    """Return the next line that begins or ends armour; its word is sought first, which is quick."""
+    place = lower.find(word, at, limit)
+    while place >= 0:
+        end = place - 1 if lower[place - 1 : place] in (" ", "\t") else place
+        start = end
+        while start > at and end - start < MOST_DASHES and text[start - 1] in _DASHES:
+            start -= 1
+        match = _LINES[word].match(text, start, limit) if end - start >= FEWEST_DASHES else None
+        if match:
+            return match
+        place = lower.find(word, place + 1, limit)
+    return None
+
+
 @lru_cache(maxsize=64)
 def _label(written: str) -> str:
     """Return the label of armour in upper case; "" for prose such as `Begin forwarded message`."""
@@ -129,7 +148,8 @@ def _label(written: str) -> str:
 def _decode_body(body: str) -> bytes:
     """Return the bytes of a body, whose lines an editor may have numbered."""
     data = decode_base64(body)
-    if _NUMBERED.search(body) and recognise(data) is None:
+    has_blanks = " " in body or "\t" in body
+    if has_blanks and _NUMBERED.search(body) and recognise(data) is None:
         plain = decode_base64(_NUMBERED.sub("", body))
         return plain if recognise(plain) else data
     return data
@@ -182,7 +202,10 @@ def _start_of_base64(text: str, at: int, floor: int) -> int:
 
 def decode_base64(text: str) -> bytes:
     """Return the bytes of base64 that may hold anything between its characters."""
-    plain = _NOT_BASE64.sub("", text)
+    plain = "".join(text.split())
+    if not _ONLY_BASE64.fullmatch(plain):
+        plain = _NOT_BASE64.sub("", text)
+    plain = plain.rstrip("=")
     plain = plain[: len(plain) - 1] if len(plain) % 4 == 1 else plain
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4))

@@ -5,7 +5,8 @@ Which public key belongs to one is derived in `private_keys.py`.
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 from intake.evidence.armour import Block
 from intake.evidence.der import PRIVATE_KEYS, recognise
@@ -33,14 +34,15 @@ class KeyPlace:
     key: HeldKey
 
 
-def key_in_block(block: Block) -> KeyPlace:
+def key_in_block(block: Block) -> HeldKey:
     """Return the private key in a secret block."""
     key = read_key(block.data, password=block.password)
     kind = _kind_by_label(block.label) if key.kind == "unknown" else key.kind
     encrypted = key.encrypted or block.password or "ENCRYPTED" in block.label
-    return KeyPlace(block.start, block.end, replace(key, kind=kind, encrypted=encrypted))
+    return HeldKey(kind, encrypted, key.material)
 
 
+@lru_cache(maxsize=64)
 def _kind_by_label(label: str) -> str:
     for word, kind in (
         ("RSA", "pkcs1"),

@@ -12,7 +12,7 @@ from itertools import islice
 from urllib.parse import unquote
 
 from intake.evidence.pattern_set import PatternSet
-from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS
+from intake.evidence.shapes import SHA1_DIGITS, SHA256_DIGITS, lowered
 from intake.evidence.wrappers import may_be_wrapped, unwrap
 
 MOST = 200_000  # links, or values of one kind, in one text
@@ -90,11 +90,11 @@ def find_links(text: str, *, most: int = MOST) -> list[Link]:
 
 def stream_links(text: str, *, most: int = MOST) -> Iterator[Link]:
     """Yield the links of a text one by one: a list of 100,000 need not stand in memory."""
-    lower = text.lower()
+    lower = lowered(text)
     if not _may_be_defanged(text, lower):
         return islice(_find(text, lower), most)
     refanged, places = _refang(text)
-    found = islice(_find(refanged, refanged.lower()), most)
+    found = islice(_find(refanged, lowered(refanged)), most)
     return (_moved(link, text, places) for link in found)
 
 
@@ -114,8 +114,6 @@ def _find(text: str, lower: str) -> Iterator[Link]:
     done = 0
     if "://" not in lower and "crt.sh" not in lower:
         return
-    if len(lower) != len(text):  # some letters have a longer lower case
-        lower = "".join(char.lower() if char.isascii() else char for char in text)
     wrapped = may_be_wrapped(lower)
     for anchor, after in _anchors(lower):
         start = _start(text, anchor, lower)

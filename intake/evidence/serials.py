@@ -8,6 +8,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from intake.evidence.links import MOST
+from intake.evidence.shapes import lowered
 
 LONGEST_SERIAL = 42  # hex digits: 20 octets, and one for the sign
 SHORTEST_BARE = 6  # digits of a value whose label has no colon
@@ -85,9 +86,7 @@ def _is_unlike_others(text: str, serial: Serial) -> bool:
 
 def places_of(text: str, hints: tuple[str, ...]) -> list[int]:
     """Return where words stand in a text, whatever their case; far quicker than a pattern."""
-    lower = text.lower()
-    if len(lower) != len(text):  # some letters have a longer lower case
-        lower = "".join(char.lower() if char.isascii() else char for char in text)
+    lower = lowered(text)
     found: set[int] = set()
     for hint in hints:
         at = lower.find(hint)

@@ -21,6 +21,14 @@ _HEX_TABLE = _table(_DIGITS + "abcdefABCDEF", HEX, dict.fromkeys(":- \t\xa0", SE
 _BASE64_TABLE = _table(_DIGITS + _LETTERS + _LETTERS.upper() + "+/", BASE64)
 
 
+def lowered(text: str) -> str:
+    """Return a text in lower case, every character at its place: some letters have a longer one."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(char.lower() if char.isascii() else char for char in text)
+
+
 def hex_shape(text: str) -> bytes:
     """Return the classes of a text: `HEX` digits, `SEPARATOR`s between them, and others."""
     return text.encode("latin-1", "replace").translate(_HEX_TABLE)

@@ -127,7 +127,7 @@ def _add_block(block: Block, path: str, gathering: Gathering) -> None:
             _add_block(inner, path, gathering)
         return
     if block.secret:
-        note_key(key_in_block(block).key, path, gathering)
+        note_key(key_in_block(block), path, gathering)
         return
     if block.label == "SSH SIGNATURE":
         gathering.signing.add_signature(block.data, path)
