@@ -21,7 +21,6 @@ from intake.evidence.extract import Limits, extract_evidence
 from intake.workers import Worker, WorkerFailure
 
 MB = 1_000_000
-PIECE_OF_WORK = 0.0125  # seconds that one piece of ours takes on the machine of the measurements
 HEAD = b"From: rita@reporter.example\r\nSubject: hostile\r\nMessage-ID: <h@x>\r\n"
 LINK = b"https://crt.sh/?id=19429431\r\n"
 Make = Callable[[int], bytes]
@@ -377,25 +376,14 @@ class Cost:
     wall: float
     memory: int  # bytes, resident, the worker's own included
     outcome: str
-    slowness: float = 1.0  # of the processor meanwhile, 1 as on the machine of the measurements
 
 
-def read(raw: bytes) -> tuple[float, int, str, float]:
-    """Read a message in this process, which is a worker; return what it cost and what came."""
-    slowness = _slowness()
+def read(raw: bytes) -> tuple[float, int, str]:
+    """Read a message in this process, which is a worker; return seconds, bytes and what came."""
     before = time.process_time()
     evidence = extract_evidence(raw, Limits())
     seconds = time.process_time() - before
-    slowness = max(1.0, (slowness + _slowness()) / 2)
-    outcome = evidence.kind + (", limits hit" if evidence.limits_hit else "")
-    return seconds, _peak(), outcome, slowness
-
-
-def _slowness() -> float:
-    """Return how much longer a piece of work takes than on the machine of the measurements."""
-    before = time.process_time()
-    _ = {str(number): number for number in range(50_000)}
-    return (time.process_time() - before) / PIECE_OF_WORK
+    return seconds, _peak(), evidence.kind + (", limits hit" if evidence.limits_hit else "")
 
 
 def _peak() -> int:
@@ -416,12 +404,12 @@ def cost_of(name: str, size: int, *, seconds: float, memory: int) -> Cost:
     worker.start()
     began = time.monotonic()
     try:
-        cpu, peak, outcome, slowness = worker.call("tests.hostile:read", raw, seconds=seconds)
+        cpu, peak, outcome = worker.call("tests.hostile:read", raw, seconds=seconds)
     except WorkerFailure as failure:
-        cpu, peak, outcome, slowness = seconds, 0, f"STOPPED: {failure.reason}", 1.0
+        cpu, peak, outcome = seconds, 0, f"STOPPED: {failure.reason}"
     finally:
         worker.close()
-    return Cost(name, len(raw), cpu, time.monotonic() - began, peak, outcome, slowness)
+    return Cost(name, len(raw), cpu, time.monotonic() - began, peak, outcome)
 
 
 def main(arguments: list[str] | None = None) -> int:

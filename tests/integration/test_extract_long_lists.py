@@ -13,6 +13,7 @@ from intake.workers import Worker
 
 ROOT = Path(__file__).parents[2]
 COUNT = 100_000
+TRIES = 5  # what else runs on the machine slows some readings, what is wrong slows all
 READ = """
 import json, re, sys, time
 from pathlib import Path
@@ -41,16 +42,16 @@ ROWS = {
 }  # fmt: skip
 
 
-def mail_with(kind: str, count: int) -> bytes:
-    """Return a mail with a table of so many identifiers."""
+def mail_with(kind: str) -> bytes:
+    """Return a mail with a table of as many identifiers."""
     heading, row = ROWS[kind]
-    table = "\r\n".join([heading, *map(row, range(1, count + 1))])
+    table = "\r\n".join([heading, *map(row, range(1, COUNT + 1))])
     return f"From: rita@reporter.example\r\nContent-Type: text/csv\r\n\r\n{table}\r\n".encode()
 
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_hundred_thousand_identifiers_are_read(kind):
-    raw = mail_with(kind, COUNT)
+    raw = mail_with(kind)
     result = subprocess.run(
         [sys.executable, "-c", READ],
         input=raw,
@@ -68,13 +69,15 @@ def test_a_hundred_thousand_identifiers_are_read(kind):
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_the_reader_of_the_service_reads_them_within_its_limits(kind):
-    count = COUNT // 2  # its limit is one of time: a machine under test is slower than one at work
-    raw = mail_with(kind, count)
-    reader = Worker(memory_bytes=1_500_000_000)
-    try:
-        evidence = read_evidence(reader, raw)
-    finally:
-        reader.close()
+    raw = mail_with(kind)
+    for _ in range(TRIES):
+        reader = Worker(memory_bytes=1_500_000_000)
+        try:
+            evidence = read_evidence(reader, raw)
+        finally:
+            reader.close()
+        if len(evidence.identifiers) == COUNT:
+            break
 
-    assert len(evidence.identifiers) == count
+    assert len(evidence.identifiers) == COUNT
     assert not [one for one in evidence.limits_hit if "read again" in one or "searched" in one]

@@ -13,6 +13,7 @@ from intake.reading import LARGE_MESSAGE, READ_LARGE_LIMITS, READ_LIMITS, read_e
 from intake.workers import Worker, WorkerFailure
 from tests.hostile import HEAD, KINDS, LINK, MB, cost_of
 
+TRIES = 3  # what else runs on the machine slows some readings, what is wrong slows all
 SIZE = 4 * MB  # of 10 that are allowed the same: what grows with the square shows all the same
 
 
@@ -26,10 +27,13 @@ def test_the_limits_are_those_that_were_promised() -> None:
 def test_a_hostile_message_is_read_within_its_limits(name: str) -> None:
     seconds, memory = READ_LIMITS
 
-    cost = cost_of(name, SIZE, seconds=4 * seconds, memory=1_500_000_000)
+    for _ in range(TRIES):
+        cost = cost_of(name, SIZE, seconds=seconds, memory=1_500_000_000)
+        if cost.cpu < seconds:
+            break
 
     assert "STOPPED" not in cost.outcome
-    assert cost.cpu < seconds * cost.slowness  # a machine that runs all tests may be a slow one
+    assert cost.cpu < seconds
     assert cost.memory < memory
 
 
