@@ -14,6 +14,8 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+from intake import garbage
+
 GRACE_SECONDS = 2.0  # beyond the worker's own alarm
 # A busy machine must not make a message unreadable: seconds are those of the processor, and by the
 # clock on the wall it may take so many times as long.
@@ -140,6 +142,7 @@ def _serve(pipe: Connection, memory_bytes: int, warm_up: str | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     if warm_up:
         _find(warm_up)()
+    garbage.search_seldom()
     _fall_silent()
     while True:
         try:

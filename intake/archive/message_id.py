@@ -64,16 +64,21 @@ def fold(text: str) -> str:
 
 def indexed(text: str) -> str:
     """Return a form of a Message-ID as far as it is indexed, and sought."""
-    if len(text) <= LONGEST_ID and text.isascii() and "\x00" not in text:  # as a rule
+    if _is_indexed_as_it_is(text):
         return text
     kept = text.replace("\x00", "\ufffd")[:LONGEST_ID]
     return kept.encode("utf-8", "replace")[:LONGEST_ID_BYTES].decode("utf-8", "ignore")
 
 
+def _is_indexed_as_it_is(text: str) -> bool:
+    """Tell whether nothing of a Message-ID must be cut or replaced, as a rule."""
+    return len(text) <= LONGEST_ID and text.isascii() and "\x00" not in text
+
+
 def index_entry(original: str) -> dict[str, str]:
     """Return the columns under which a message with this Message-ID is found."""
     normalised = normalise(original)
-    if len(original) <= LONGEST_ID and original.isascii() and "\x00" not in original:
+    if _is_indexed_as_it_is(original):
         folded = normalised.lower()  # of ASCII the same as folded
         return {"original": original, "normalised": normalised, "folded": folded}
     return {

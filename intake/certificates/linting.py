@@ -19,7 +19,6 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509 import ocsp
 
-from intake import garbage
 from intake.certificates import own_checks
 from intake.certificates.contents import contents_of, public_key_of
 from intake.certificates.der import CertificateParts
@@ -132,7 +131,6 @@ def warm_up_worker() -> None:
     """Get ready, and step back behind the processes that people wait for."""
     be_modest()
     warm_up()
-    garbage.search_seldom()
 
 
 def be_modest() -> None:

@@ -30,9 +30,6 @@ _KEY_START = re.compile(
     re.DOTALL,
 )
 
-_KEY_WITHIN = re.compile(
-    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01][\x02\x30\x04]", re.DOTALL
-)
 MOST_TRIED_WITHIN = 10_000
 
 
@@ -165,7 +162,7 @@ def keys_within(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield private keys that stand in bytes of any kind: which they are, and their bytes."""
     at = 0
     for _ in range(MOST_TRIED_WITHIN):
-        start = _KEY_WITHIN.search(data, at)
+        start = _KEY_START.search(data, at)
         if start is None:
             return
         at = start.start() + 1
