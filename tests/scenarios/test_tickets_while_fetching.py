@@ -1,8 +1,13 @@
 """A commit wakes the next stage at once: tickets open while the rest of the mailbox is fetched."""
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 from sqlmodel import col, func, select
 
 from intake import pipeline
+from intake.service import Service
 from intake.tables import Message, Ticket
 from tests.builders import make_message
 from tests.world import World, arrived
@@ -32,3 +37,27 @@ def test_the_first_messages_are_read_before_the_last_are_fetched(world: World) -
     assert len(stood) > 1
     assert all(messages == tickets for messages, tickets in stood)
     assert 0 < stood[0][0] < stood[-1][0] == MESSAGES
+
+
+def test_the_service_wakes_reading_with_each_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the mailbox is still read, the loop that reads messages is awake already."""
+    service = Service(world.parts)
+    service.process.wake.clear()
+    awake: list[bool] = []
+    poll = pipeline.poll
+
+    def noted_poll(*arguments: Any, kept: Callable[[], None]) -> Any:
+        def noted_kept() -> None:
+            kept()
+            awake.append(service.process.wake.is_set())
+
+        return poll(*arguments, kept=noted_kept)
+
+    monkeypatch.setattr(pipeline, "poll", noted_poll)
+    world.dovecot.deliver(make_message(received=(arrived(world.clock()),)))
+    service.polls[0].once()
+
+    assert awake
+    assert all(awake)
